@@ -1,0 +1,1 @@
+"""HTTP in, tokens out: the inference service around vLLM."""

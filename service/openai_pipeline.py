@@ -1,0 +1,144 @@
+"""One OpenAI request, step by step: check, find the model, wait for a seat, hand it to the engine's handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from functools import cached_property
+from typing import Any, cast
+
+from service.admission import Admission
+from service.deadline import within
+from service.engine import Engine, OpenAICall, OpenAIResult
+from service.errors import BadRequestError, NotFoundError
+from service.keys import Principal
+from service.languages import language
+from service.limits import check_chat, check_completion
+from service.prompt import STOP_TOKENS, PromptEncoder, PromptError, PromptParts, fit
+from service.salt import CacheSalts
+from service.schemas.openai import ChatCompletionBody, CompletionBody
+from service.settings import Settings
+
+# Accepted because they change nothing here, and not handed on.
+_OURS = {"codefusion", "metadata", "store", "service_tier", "modalities", "user", "best_of", "suffix"}
+Call = Callable[[OpenAICall], Awaitable[OpenAIResult]]
+
+
+class OpenAIPipeline:
+    """What the /v1 routes do. One for the whole service; holds no state between requests."""
+
+    def __init__(self, engine: Engine, admission: Admission, salts: CacheSalts, settings: Settings) -> None:
+        self._engine = engine
+        self._admission = admission
+        self._salts = salts
+        self._limits = settings.limits
+
+    @cached_property
+    def _encoder(self) -> PromptEncoder:
+        return PromptEncoder(self._engine.tokenizer)
+
+    def chat(
+        self, body: ChatCompletionBody, principal: Principal, request_id: str
+    ) -> AsyncGenerator[dict[str, Any] | str, None]:
+        """Yield the JSON texts of a chat's stream, or one whole answer. Raises ServiceError."""
+        check_chat(body, self._limits)
+        self._check_model(body.model)
+        max_tokens = body.max_completion_tokens or body.max_tokens or self._limits.max_tokens
+        wire = self._wire(body)
+        wire.pop("max_tokens", None)
+        wire["max_completion_tokens"] = min(max_tokens, self._engine.model.max_model_len)
+        wire["messages"] = [_message(message) for message in wire["messages"]]
+        return self._run(body, wire, principal, request_id, self._engine.chat)
+
+    def complete(
+        self, body: CompletionBody, principal: Principal, request_id: str
+    ) -> AsyncGenerator[dict[str, Any] | str, None]:
+        """Yield the JSON texts of a completion's stream, or one whole answer. Raises ServiceError."""
+        check_completion(body, self._limits)
+        self._check_model(body.model)
+        wire = self._wire(body)
+        if isinstance(body.prompt, list) and body.prompt and isinstance(body.prompt[0], str):
+            wire["prompt"] = body.prompt[0]
+        wire["max_tokens"] = min(self._completion_tokens(body), self._engine.model.max_model_len)
+        return self._run(body, wire, principal, request_id, self._engine.complete)
+
+    def _completion_tokens(self, body: CompletionBody) -> int:
+        return self._limits.max_tokens if body.max_tokens is None else body.max_tokens
+
+    def _wire(self, body: ChatCompletionBody | CompletionBody) -> dict[str, Any]:
+        wire = body.model_dump(by_alias=True, exclude_none=True, exclude=_OURS)
+        return {**wire, "model": self._engine.model.name}
+
+    def _check_model(self, name: str | None) -> None:
+        served = self._engine.model.name
+        if name is not None and name != served:
+            raise NotFoundError(
+                f"The model {name[:64]!r} does not exist here; this service has {served!r}.",
+                param="model",
+                code="model_not_found",
+            )
+
+    async def _run(
+        self,
+        body: ChatCompletionBody | CompletionBody,
+        wire: dict[str, Any],
+        principal: Principal,
+        request_id: str,
+        call_engine: Call,
+    ) -> AsyncGenerator[dict[str, Any] | str, None]:
+        steps = self._steps(body, wire, principal, request_id, call_engine)
+        async with aclosing(within(self._limits.deadline_seconds, steps)) as items:
+            async for item in items:
+                yield item
+
+    async def _steps(
+        self,
+        body: ChatCompletionBody | CompletionBody,
+        wire: dict[str, Any],
+        principal: Principal,
+        request_id: str,
+        call_engine: Call,
+    ) -> AsyncGenerator[dict[str, Any] | str, None]:
+        prompt_ids = await self._fim_prompt(body, wire) if isinstance(body, CompletionBody) else None
+        num_answers = body.n or 1
+        max_tokens = wire.get("max_completion_tokens") or wire.get("max_tokens") or 1
+        call = OpenAICall(request_id, wire, self._salts.salt(principal.tenant), prompt_ids)
+        async with self._admission.enter(principal, sequences=num_answers, tokens=num_answers * max_tokens):
+            result = await call_engine(call)
+            if isinstance(result, dict):
+                yield {**result, **_report(body)}
+                return
+            async with aclosing(cast("AsyncGenerator[str, None]", result)) as events:
+                async for event in events:
+                    yield event
+
+    async def _fim_prompt(self, body: CompletionBody, wire: dict[str, Any]) -> tuple[int, ...] | None:
+        """Lay out prompt and suffix as a gap to fill. Its text is plain: no special token can hide in it."""
+        if body.suffix is None:
+            return None
+        prefix = body.prompt[0] if isinstance(body.prompt, list) else body.prompt
+        named = body.codefusion.language if body.codefusion else None
+        parts = PromptParts(language(named or "text"), prefix=str(prefix), suffix=body.suffix)
+        context = self._engine.model.max_model_len
+        room = context - min(wire["max_tokens"], context // 4)
+        try:
+            prompt = await asyncio.to_thread(fit, parts, self._encoder, room)
+        except PromptError as error:
+            raise BadRequestError(f"prompt: {error}.", param="prompt") from error
+        added = self._engine.tokenizer.get_added_vocab()
+        wire["stop_token_ids"] = [added[token] for token in STOP_TOKENS if token in added]
+        return prompt.token_ids
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    # OpenAI's newer name for the system's role; Qwen's template knows the older one only.
+    role = "system" if message["role"] == "developer" else message["role"]
+    return {**message, "role": role}
+
+
+def _report(body: ChatCompletionBody | CompletionBody) -> dict[str, Any]:
+    """Say what became of the `codefusion` options, to whoever sent some."""
+    if body.codefusion is None:
+        return {}
+    return {"codefusion": {"language": body.codefusion.language, "syntax": {"enforced": False}}}

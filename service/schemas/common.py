@@ -1,0 +1,87 @@
+"""Types that several API shapes share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RequestModel(BaseModel):
+    """Base of every request: a field we do not know is refused, never skipped."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+Knob = Annotated[float, Field(ge=-1.0, le=1.0)]
+Verbosity = Knob | Literal["minimal", "normal", "detailed"]
+Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
+TopP = Annotated[float, Field(gt=0.0, le=1.0)]
+StopStrings = str | list[str] | None
+
+VERBOSITY_WORDS = {"minimal": -1.0, "normal": 0.0, "detailed": 1.0}
+
+
+def verbosity_value(verbosity: Verbosity) -> float:
+    """Give the knob's value, -1 (minimal) to 1 (detailed)."""
+    return VERBOSITY_WORDS[verbosity] if isinstance(verbosity, str) else verbosity
+
+
+class RetrievalOptions(RequestModel):
+    """Which indexed repository to look in, and how many snippets to take."""
+
+    index: str = Field(
+        default="default", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Name of the index."
+    )
+    k: int = Field(default=4, ge=1, le=32, description="Snippets at most.")
+
+
+class CodeFusionOptions(RequestModel):
+    """The service's own options, sent with OpenAI requests as the extra-body object `codefusion`."""
+
+    language: str | None = Field(default=None, description="Programming language of the answer.")
+    syntax: Literal["enforce", "off"] = Field(
+        default="off", description="`enforce`: only code that parses. Not available in this build."
+    )
+    verbosity: Verbosity = Field(
+        default=0.0, description="-1 minimal to 1 detailed. Other than 0 is not available in this build."
+    )
+    style: dict[str, Knob] = Field(
+        default_factory=dict, description="Control vectors by name. Not available in this build."
+    )
+    retrieval: RetrievalOptions | Literal[False] = Field(
+        default=False, description="Look in an indexed repository. Not available in this build."
+    )
+
+
+class Usage(BaseModel):
+    """Tokens counted for one request."""
+
+    prompt_tokens: int = Field(description="Tokens of the prompt.")
+    completion_tokens: int = Field(description="Tokens generated, over all candidates.")
+    total_tokens: int = Field(description="Their sum.")
+    cached_tokens: int = Field(description="Prompt tokens found in the prefix cache.")
+
+
+class HealthReport(BaseModel):
+    """Answer of the health routes."""
+
+    status: str = Field(description="`ok`, or why not.")
+
+
+class ModelCard(BaseModel):
+    """One model that can be asked for."""
+
+    id: str = Field(description="The name to send as `model`.")
+    object: Literal["model"] = "model"
+    created: int = Field(description="When it was loaded, Unix time in seconds.")
+    owned_by: str = "codefusion"
+    max_model_len: int = Field(description="Context in tokens, prompt and answer.")
+
+
+class ModelList(BaseModel):
+    """Answer of `GET /v1/models`."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]

@@ -1,0 +1,171 @@
+"""`POST /generate`: request, report, stream events."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from service.schemas.common import (
+    Knob,
+    RequestModel,
+    RetrievalOptions,
+    Seed,
+    StopStrings,
+    Temperature,
+    TopP,
+    Usage,
+    Verbosity,
+)
+
+
+class Example(RequestModel):
+    """One input and the output expected for it."""
+
+    input: str = Field(description="What goes in, as the caller would write it.")
+    output: str = Field(description="What must come out.")
+
+
+class ContextOptions(RequestModel):
+    """Further context to fuse into the model's state."""
+
+    comments: str | None = Field(default=None, description="Comments that belong to the code.")
+    trace: str | None = Field(default=None, description="An execution trace.")
+
+
+class GenerateRequest(RequestModel):
+    """Code to be written, or a gap in code to be filled."""
+
+    prompt: str | None = Field(
+        default=None, description="What to write, in words. Required unless `prefix` or `suffix` is given."
+    )
+    language: str | None = Field(
+        default=None, description="Programming language by name; `text` for plain text. Default: a setting."
+    )
+    prefix: str | None = Field(default=None, description="Code left of the gap; makes this a completion.")
+    suffix: str | None = Field(default=None, description="Code right of the gap; makes this a completion.")
+    signature: str | None = Field(
+        default=None, description="A signature or skeleton the answer must keep to."
+    )
+    constraints: list[str] = Field(default_factory=list, description="Conditions, one sentence each.")
+    examples: list[Example] = Field(default_factory=list[Example], description="Inputs with their outputs.")
+    context: ContextOptions = Field(
+        default_factory=ContextOptions, description="Not available in this build."
+    )
+    verbosity: Verbosity = Field(
+        default=0.0, description="-1 minimal to 1 detailed. Other than 0 is not available in this build."
+    )
+    style: dict[str, Knob] = Field(
+        default_factory=dict, description="Control vectors by name. Not available in this build."
+    )
+    retrieval: RetrievalOptions | Literal[False] = Field(
+        default=False, description="Look in an indexed repository. Not available in this build."
+    )
+    syntax: Literal["enforce", "off"] = Field(
+        default="off", description="`enforce`: only code that parses. Not available in this build."
+    )
+    candidates: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="How many answers to generate; the best one is returned."
+    )
+    select: Literal["logprob", "examples"] = Field(
+        default="logprob",
+        description="`logprob`: highest mean log-probability per token. `examples` is not available in this build.",
+    )
+    max_tokens: Annotated[int, Field(ge=1)] = Field(
+        default=512, description="Tokens of one candidate at most."
+    )
+    temperature: Temperature = Field(default=0.2, description="0 takes the likeliest token each time.")
+    top_p: TopP = Field(default=1.0, description="Nucleus sampling.")
+    seed: Seed | None = Field(default=None, description="Equal seeds give equal answers.")
+    stop: StopStrings = Field(
+        default=None, description="Strings that end the answer; they are not part of it."
+    )
+    stream: bool = Field(default=False, description="Answer as server-sent events.")
+
+    @model_validator(mode="after")
+    def _has_a_task(self) -> Self:
+        if not self.is_completion and not (self.prompt or "").strip():
+            raise ValueError("expected `prompt` (what to write), or `prefix` or `suffix` (code around a gap)")
+        return self
+
+    @property
+    def is_completion(self) -> bool:
+        """Whether code around a gap was given."""
+        return self.prefix is not None or self.suffix is not None
+
+
+class SyntaxReport(BaseModel):
+    """What the syntax mask did. `valid` is null where nothing checked it."""
+
+    enforced: bool = False
+    valid: bool | None = None
+    changed_tokens: int = 0
+    changed_share: float = 0.0
+    degraded: str | None = None
+
+
+class RetrievedChunk(BaseModel):
+    """One snippet that was put into the prompt."""
+
+    id: str
+    path: str
+    lines: tuple[int, int]
+    score: float
+
+
+class CandidateReport(BaseModel):
+    """How many answers were generated, and how many passed the request's own examples."""
+
+    generated: int
+    passed_examples: int | None = None
+
+
+class PromptReport(BaseModel):
+    """What was cut so that the prompt fits: characters of `prefix` (its beginning) and `suffix` (its end)."""
+
+    trimmed_prefix_chars: int = 0
+    trimmed_suffix_chars: int = 0
+
+
+class Timings(BaseModel):
+    """Milliseconds; null where a step never came."""
+
+    queue: float = Field(description="Waiting for a seat.")
+    retrieve: float = Field(default=0.0, description="Searching the index.")
+    first_token: float | None = Field(description="From arrival to the first token.")
+    total: float = Field(description="From arrival to the end.")
+    mask_p50_us: float = Field(default=0.0, description="Microseconds of one mask, median.")
+    mask_max_us: float = Field(default=0.0, description="Microseconds of the slowest mask.")
+
+
+class GenerateResponse(BaseModel):
+    """The answer, and what was done to get it."""
+
+    id: str = Field(description="The request id, also in the header X-Request-Id.")
+    model: str = Field(description="The model that answered.")
+    language: str = Field(description="The programming language it was asked for.")
+    code: str = Field(description="Code only: no fence, no prose.")
+    finish_reason: Literal["stop", "length"] = Field(
+        description="`length`: cut by max_tokens or the context."
+    )
+    syntax: SyntaxReport
+    retrieved: list[RetrievedChunk]
+    steering: dict[str, float]
+    candidates: CandidateReport
+    prompt: PromptReport
+    usage: Usage
+    timings_ms: Timings
+
+
+class GenerateChunk(BaseModel):
+    """One event of a stream: a piece of code. The last event is a whole GenerateResponse."""
+
+    id: str
+    delta: str
+
+
+STREAM_EXAMPLE: dict[str, Any] = {
+    "summary": "Pieces of code, then the full report, then [DONE]",
+    "value": 'data: {"id":"req-1","delta":"def f"}\n\ndata: {"id":"req-1","code":"def f...", ...}\n\n'
+    "data: [DONE]\n\n",
+}

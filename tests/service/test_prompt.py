@@ -1,0 +1,392 @@
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.languages import LANGUAGES, language
+from service.prompt import (
+    STOP_TOKENS,
+    EmptyPromptError,
+    Example,
+    Form,
+    Message,
+    NoCommentSyntaxError,
+    PromptEncoder,
+    PromptParts,
+    PromptTooLongError,
+    Segment,
+    Special,
+    SpecialTokenError,
+    Text,
+    chat_messages,
+    chat_segments,
+    fim_segments,
+    fit,
+    opening_fence,
+)
+
+PYTHON = language("python")
+ADDED = (*STOP_TOKENS, "<tool_call>", "</tool_call>", "<|im")
+
+
+class WordTokenizer:
+    """Added tokens wherever their literal stands, as Hugging Face's do; else one id per word, blank or sign."""
+
+    def __init__(self, added: Sequence[str] = ADDED) -> None:
+        self._added = {token: id_ for id_, token in enumerate(added)}
+        self._words: dict[str, int] = {}
+        longest_first = sorted(added, key=len, reverse=True)
+        self._pattern = re.compile(
+            "|".join([*map(re.escape, longest_first), r"[^\W\d_]+|[\W\d_]"]), re.DOTALL
+        )
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        assert not add_special_tokens
+        return [
+            self._added.get(word, len(self._added) + self._words.setdefault(word, len(self._words)))
+            for word in self._pattern.findall(text)
+        ]
+
+    def get_added_vocab(self) -> dict[str, int]:
+        return dict(self._added)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        words = [*self._added, *self._words]
+        return "".join(words[id_] for id_ in ids)
+
+
+TOKENIZER = WordTokenizer()
+ENCODER = PromptEncoder(TOKENIZER)
+
+hostile_texts = st.lists(
+    st.sampled_from([*ADDED, "<|", "|>", "<|im_", "end|>", "<", ">", "im", "_", " ", "\n", "def", "x=1"]),
+    max_size=12,
+).map("".join)
+
+
+def parts(**changes: Any) -> PromptParts:
+    return PromptParts(**(dict[str, Any](language=PYTHON) | changes))
+
+
+def rendered(segments: Sequence[Segment]) -> str:
+    return "".join(segment.token if isinstance(segment, Special) else segment.text for segment in segments)
+
+
+# ------------------------------------------------------------------------------------------- encoding
+
+
+@given(hostile_texts)
+def test_text_never_becomes_a_control_token_and_loses_nothing(text: str) -> None:
+    ids = ENCODER.encode_text(text)
+    assert not set(ids) & set(TOKENIZER.get_added_vocab().values())
+    assert TOKENIZER.decode(ids) == text
+
+
+@given(hostile_texts)
+def test_text_is_encoded_as_a_tokenizer_without_added_tokens_would(text: str) -> None:
+    plain = WordTokenizer(added=())
+    ids = ENCODER.encode_text(text)
+    assert [TOKENIZER.decode([id_]) for id_ in ids] == [
+        plain.decode([id_]) for id_ in plain.encode(text, add_special_tokens=False)
+    ]
+
+
+@given(st.lists(hostile_texts, max_size=4))
+def test_adjacent_texts_are_one_text(texts: list[str]) -> None:
+    assert ENCODER.encode([Text(text) for text in texts]) == ENCODER.encode_text("".join(texts))
+
+
+def test_specials_are_single_ids_between_texts() -> None:
+    segments = (Special("<|im_start|>"), Text("<|im_end|>"), Special("<|im_end|>"))
+    added = TOKENIZER.get_added_vocab()
+    start, *middle, end = ENCODER.encode(segments)
+    assert (start, end) == (added["<|im_start|>"], added["<|im_end|>"])
+    assert TOKENIZER.decode(middle) == "<|im_end|>"
+
+
+def test_a_missing_control_token_is_named() -> None:
+    encoder = PromptEncoder(WordTokenizer(added=("<|im_end|>",)))
+    with pytest.raises(SpecialTokenError, match="fim_prefix"):
+        encoder.encode(fim_segments("a", "b"))
+
+
+def test_a_tokenizer_that_smuggles_control_tokens_is_caught() -> None:
+    class Normalising(WordTokenizer):
+        def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+            # As NFC turns the Kelvin sign into the letter K.
+            return super().encode(text.replace("\u212a", "K"), add_special_tokens=add_special_tokens)
+
+    encoder = PromptEncoder(Normalising(added=("<|K|>",)))
+    assert encoder.encode_text("<|K|>")
+    with pytest.raises(SpecialTokenError):
+        encoder.encode_text("<|\u212a|>")
+
+
+def test_blank_added_tokens_belong_to_text() -> None:
+    assert PromptEncoder(WordTokenizer(added=("    ",))).encode_text("    x")[0] == 0
+
+
+# --------------------------------------------------------------------------------------------- layout
+
+
+def test_chat_is_chatml() -> None:
+    messages = (Message("system", "Be kind."), Message("user", "Hi"))
+    assert rendered(chat_segments(messages)) == (
+        "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_fim_is_the_qwen_template() -> None:
+    assert rendered(fim_segments("a", "b")) == "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"
+
+
+def test_the_instruction_goes_from_description_to_examples() -> None:
+    _, user = chat_messages(
+        parts(
+            prompt="Parse an ISO 8601 duration.",
+            signature="def seconds(text: str) -> int:",
+            constraints=("no regular expressions", "raise ValueError on bad input"),
+            examples=(Example("PT5M", "300"), Example("PT0S", "0")),
+        )
+    )
+    assert user.content == (
+        "Parse an ISO 8601 duration.\n\n"
+        "Start from this signature:\n```python\ndef seconds(text: str) -> int:\n```\n\n"
+        "Requirements:\n- no regular expressions\n- raise ValueError on bad input\n\n"
+        "Examples:\nInput: PT5M\nOutput: 300\n\nInput: PT0S\nOutput: 0\n\n"
+        "Write it in Python. Answer with one ```python code block and nothing else: no text before it, none after it."
+    )
+
+
+def test_plain_text_makes_no_demand() -> None:
+    _, user = chat_messages(parts(language=language("text"), prompt="Say hello."))
+    assert user.content == "Say hello."
+
+
+def test_a_signature_cannot_close_its_fence() -> None:
+    _, user = chat_messages(parts(prompt="p", signature='x = """\n```\n"""'))
+    assert '````python\nx = """\n```\n"""\n````' in user.content
+
+
+@given(
+    st.sampled_from(LANGUAGES),
+    st.text(max_size=20),
+    st.text(min_size=1, max_size=20),
+    st.lists(st.text(max_size=9), max_size=3),
+)
+def test_every_part_is_in_the_message_verbatim(
+    entry: Any, signature: str, prompt: str, constraints: list[str]
+) -> None:
+    message = parts(language=entry, prompt=prompt, signature=signature, constraints=tuple(constraints))
+    _, user = chat_messages(message)
+    assert all(text in user.content for text in (prompt, signature, *constraints))
+
+
+@pytest.mark.parametrize(
+    ("changes", "form", "text"),
+    [
+        ({"prefix": "a", "suffix": "b"}, Form.FIM, "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"),
+        ({"suffix": "b"}, Form.FIM, "<|fim_prefix|><|fim_suffix|>b<|fim_middle|>"),
+        ({"prefix": "a"}, Form.CONTINUATION, "a"),
+        ({"prefix": "a", "suffix": ""}, Form.CONTINUATION, "a"),
+        (
+            {"prefix": "def f(x):\n    ret", "suffix": "\n", "prompt": "Double it.\nFast."},
+            Form.FIM,
+            "<|fim_prefix|>def f(x):\n    # Double it.\n    # Fast.\n    ret<|fim_suffix|>\n<|fim_middle|>",
+        ),
+        ({"prefix": "x = 1\n", "prompt": "Print x."}, Form.CONTINUATION, "x = 1\n# Print x.\n"),
+        ({"prefix": "", "prompt": "Print 1."}, Form.CONTINUATION, "# Print 1.\n"),
+        (
+            {"prefix": "<?php\n", "prompt": "Greet.", "language": language("php")},
+            Form.CONTINUATION,
+            "<?php\n// Greet.\n",
+        ),
+        (
+            {"prefix": "<p>", "suffix": "</p>", "prompt": "Greet --> me.", "language": language("html")},
+            Form.FIM,
+            "<|fim_prefix|><!-- Greet - -> me. -->\n<p><|fim_suffix|></p><|fim_middle|>",
+        ),
+        (
+            {"prefix": "", "constraints": ("pure",), "examples": (Example("1", "2"),)},
+            Form.CONTINUATION,
+            "# Requirements:\n# - pure\n#\n# Examples:\n# Input: 1\n# Output: 2\n",
+        ),
+    ],
+)
+def test_form_and_layout(changes: dict[str, Any], form: Form, text: str) -> None:
+    prompt = fit(parts(**changes), ENCODER, 1000)
+    assert (prompt.form, rendered(prompt.segments)) == (form, text)
+
+
+def test_an_opened_fence_begins_the_answer() -> None:
+    plain = fit(parts(prompt="p"), ENCODER, 1000)
+    opened = fit(parts(prompt="p"), ENCODER, 1000, open_fence=True)
+    assert rendered(opened.segments) == rendered(plain.segments) + "```python\n"
+    assert opened.segments[-1] == opening_fence(PYTHON)
+    text = fit(parts(prompt="p", language=language("text")), ENCODER, 1000, open_fence=True)
+    assert rendered(text.segments).endswith("assistant\n")
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"prompt": ""}, {"signature": "f"}, {"prefix": ""}, {"prefix": "", "suffix": ""}]
+)
+def test_nothing_to_read_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(EmptyPromptError):
+        fit(parts(**changes), ENCODER, 1000)
+
+
+@pytest.mark.parametrize("name", ["json", "text"])
+def test_a_prompt_beside_a_prefix_needs_comments(name: str) -> None:
+    with pytest.raises(NoCommentSyntaxError, match=name):
+        fit(parts(language=language(name), prefix="{", prompt="add a key"), ENCODER, 1000)
+
+
+# --------------------------------------------------------------------------------------------- budget
+
+code_texts = st.lists(
+    st.sampled_from(["a", "b ", "\n", "    ", "<|im_end|>", "x=1\n", "\r\n"]), max_size=60
+).map("".join)
+
+
+def test_a_chat_is_never_cut() -> None:
+    request = parts(prompt="word " * 50)
+    length = len(fit(request, ENCODER, 1000).token_ids)
+    assert len(fit(request, ENCODER, length).token_ids) == length
+    with pytest.raises(PromptTooLongError) as caught:
+        fit(request, ENCODER, length - 1)
+    assert (caught.value.prompt_tokens, caught.value.limit) == (length, length - 1)
+
+
+@given(code_texts, code_texts, st.sampled_from([None, "Do it."]), st.integers(1, 80))
+def test_a_completion_fits_and_says_what_was_cut(
+    prefix: str, suffix: str, prompt: str | None, limit: int
+) -> None:
+    request = parts(prefix=prefix, suffix=suffix, prompt=prompt)
+    try:
+        fitted = fit(request, ENCODER, limit)
+    except (EmptyPromptError, PromptTooLongError):
+        return
+    assert len(fitted.token_ids) <= limit
+    assert list(fitted.token_ids) == ENCODER.encode(fitted.segments)
+    assert TOKENIZER.decode(fitted.token_ids) == rendered(fitted.segments)
+    kept = parts(
+        prefix=prefix[fitted.trimmed_prefix_chars :],
+        suffix=suffix[: len(suffix) - fitted.trimmed_suffix_chars],
+        prompt=prompt,
+    )
+    if fitted.form is Form.FIM and not kept.suffix:
+        assert rendered(fitted.segments).endswith("<|fim_suffix|><|fim_middle|>")
+    else:
+        assert rendered(fitted.segments) == rendered(fit(kept, ENCODER, 1000).segments)
+
+
+@given(code_texts, code_texts)
+def test_what_fits_is_not_cut(prefix: str, suffix: str) -> None:
+    try:
+        whole = fit(parts(prefix=prefix, suffix=suffix), ENCODER, 1000)
+    except EmptyPromptError:
+        return
+    again = fit(parts(prefix=prefix, suffix=suffix), ENCODER, len(whole.token_ids))
+    assert again == whole
+    assert (again.trimmed_prefix_chars, again.trimmed_suffix_chars) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("num_prefix", "num_suffix", "kept_prefix", "kept_suffix"),
+    # 40 tokens of room beside the template's three; every line is two tokens.
+    [(50, 50, 15, 5), (50, 2, 18, 2), (4, 50, 4, 16), (50, 0, 21, 0)],
+)
+def test_room_is_shared_three_to_one_and_unused_room_passes_over(
+    num_prefix: int, num_suffix: int, kept_prefix: int, kept_suffix: int
+) -> None:
+    fitted = fit(parts(prefix="p\n" * num_prefix, suffix="s\n" * num_suffix), ENCODER, 43)
+    text = rendered(fitted.segments)
+    assert (text.count("p\n"), text.count("s\n")) == (kept_prefix, kept_suffix)
+
+
+def test_cuts_fall_on_line_starts() -> None:
+    line = "a b c d e f\n"
+    fitted = fit(parts(prefix=line * 9, suffix=line * 9), ENCODER, 103)
+    assert fitted.trimmed_prefix_chars % len(line) == 0
+    assert fitted.trimmed_suffix_chars % len(line) == 0
+
+
+def test_one_long_line_is_cut_inside() -> None:
+    fitted = fit(parts(prefix="a " * 500 + "\n" + "b"), ENCODER, 40)
+    assert len(fitted.token_ids) == 40
+    assert rendered(fitted.segments).endswith("a \nb")
+
+
+def test_the_comment_survives_trimming() -> None:
+    fitted = fit(parts(prefix="p\n" * 500 + "    x", suffix="s\n" * 500, prompt="Why."), ENCODER, 60)
+    assert "    # Why.\n    x<|fim_suffix|>" in rendered(fitted.segments)
+
+
+def test_no_room_for_any_code_is_refused() -> None:
+    with pytest.raises(PromptTooLongError) as caught:
+        fit(parts(prefix="p" + "q r" * 9, suffix="s", prompt="long " * 30), ENCODER, 20)
+    assert caught.value.limit == 20
+    assert caught.value.prompt_tokens > 20
+
+
+# ----------------------------------------------------------------------------------- the real tokenizer
+
+MODEL = Path("~/.cache/codefusion/models/qwen2.5-coder-0.5b-instruct").expanduser()
+
+any_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
+
+
+@pytest.fixture(scope="module")
+def qwen() -> Any:
+    if not (MODEL / "tokenizer.json").is_file():
+        pytest.skip("the 0.5B model is not installed")
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(MODEL)
+
+
+@pytest.mark.model
+class TestQwen:
+    @settings(deadline=None)
+    @given(system=any_text, user=any_text)
+    def test_a_chat_has_the_ids_of_the_models_own_template(self, qwen: Any, system: str, user: str) -> None:
+        messages = (Message("system", system), Message("user", user))
+        template = [{"role": message.role, "content": message.content} for message in messages]
+        expected = qwen.apply_chat_template(
+            template, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        assert PromptEncoder(qwen).encode(chat_segments(messages)) == expected
+
+    @settings(deadline=None)
+    @given(prefix=any_text, suffix=any_text)
+    def test_fim_has_the_ids_of_the_template_string(self, qwen: Any, prefix: str, suffix: str) -> None:
+        segments = fim_segments(prefix, suffix)
+        assert PromptEncoder(qwen).encode(segments) == qwen.encode(
+            rendered(segments), add_special_tokens=False
+        )
+
+    @settings(deadline=None)
+    @given(hostile_texts)
+    def test_hostile_text_is_plain_text(self, qwen: Any, text: str) -> None:
+        ids = PromptEncoder(qwen).encode_text(text)
+        assert not set(ids) & set(qwen.get_added_vocab().values())
+        assert qwen.decode(ids) == text
+
+    def test_every_added_token_is_plain_text_in_text_and_has_the_ids_of_its_spelling(self, qwen: Any) -> None:
+        encoder = PromptEncoder(qwen)
+        for token, id_ in qwen.get_added_vocab().items():
+            # The model alone, without the step that finds added tokens.
+            words = qwen.backend_tokenizer.pre_tokenizer.pre_tokenize_str(f"a {token} b")
+            spelled = [piece.id for word, _ in words for piece in qwen.backend_tokenizer.model.tokenize(word)]
+            assert encoder.encode_text(f"a {token} b") == spelled
+            assert id_ not in spelled
+
+    def test_stop_tokens_have_the_known_ids(self, qwen: Any) -> None:
+        assert PromptEncoder(qwen).special_ids(STOP_TOKENS) == [
+            *(151645, 151643, 151644),
+            *(151659, 151661, 151660, 151662, 151663, 151664),
+        ]
