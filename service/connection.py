@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import h11
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -75,6 +75,20 @@ class GuardedProtocol(H11Protocol):
             self._head_since = None
 
     @override
+    def resume_writing(self) -> None:
+        # The buffer emptied and may be full again at the next check: only this callback saw it.
+        self._taken_at = self.loop.time()
+        super().resume_writing()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        is_idle = self.cycle.response_complete
+        if is_idle and self.conn.trailing_data[0]:
+            # The beginning of a next head came along with the last request.
+            self._head_since = self.loop.time()
+
+    @override
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP in OpenAI's form, if an answer has not begun; close in any case."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -94,7 +108,7 @@ class GuardedProtocol(H11Protocol):
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in place of the app on a connection too many; probes still get through."""
         if scope["path"] in OPEN_PATHS:
-            await self.config.loaded_app(scope, receive, send)
+            await cast("ASGIApp", self.config.loaded_app)(scope, receive, send)
             return
         busy = ServerBusyError("The server has as many connections as it takes.", retry_after=5.0)
         await send_error(busy, send, {"connection": "close"})

@@ -42,14 +42,18 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = structlog.stdlib.get_logger(__name__)
 
 
-def guard(settings: Settings, lifecycle: Lifecycle) -> list[Middleware]:
-    """Give the layers around the routes, outermost first."""
+def guard(settings: Settings, lifecycle: Lifecycle, *counting: Middleware) -> list[Middleware]:
+    """Give the layers around the routes, outermost first.
+
+    counting  further layers for the place inside LastResort, where every refusal still passes as an exception
+    """
     server, limits = settings.server, settings.limits
     return [
         Middleware(RequestId),
         Middleware(AccessLog),
         Middleware(ResponseHeaders, lifecycle=lifecycle),
         Middleware(LastResort),
+        *counting,
         Middleware(HeadGuard),
         Middleware(TrustedHosts, patterns=trusted_hosts(settings)),
         Middleware(Gate, lifecycle=lifecycle),

@@ -38,7 +38,7 @@ DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 SET = "set in configuration"
 
 # The executor of a CPU engine with one worker. `uni` runs it inside vLLM's engine process, `mp` beside it.
-CPU_EXECUTOR: Executor = "uni"
+CPU_EXECUTOR: Executor = "mp"
 CPU_KV_CACHE_BYTES = GIB
 CPU_MAX_MODEL_LEN = 4096
 # The least engine.max_model_len may say.

@@ -123,6 +123,14 @@ class MethodNotAllowedError(ServiceError):
     type = "invalid_request_error"
     default_code = "method_not_allowed"
 
+    def __init__(self, message: str, *, allow: str) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+    def headers(self) -> dict[str, str]:
+        """Name the methods there are, as RFC 9110 asks of every 405."""
+        return {"Allow": self.allow, **super().headers()}
+
 
 class RequestTimeoutError(ServiceError):
     """The client took too long to send its request."""

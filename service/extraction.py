@@ -11,8 +11,8 @@ What comes out:
 - The first block whose label is the language or is missing; it streams. A block labelled otherwise is held back: it
   is the answer if no better one follows.
 - Without a fence: an answer that starts like code is code (BARE) and streams, up to a paragraph of prose or a
-  fence. If it starts like prose, its longest hope is decided at the end: from the first line that looks like code
-  up to the next paragraph of prose. An answer with neither shape is taken whole at the end.
+  fence. One that starts like prose is judged at its end: from the first line that looks like code up to the next
+  paragraph of prose. One that looks like neither is taken whole, at its end. `_shape` says what looks like what.
 
 Whole lines are judged, so how the text was cut into chunks cannot matter. Inside a block the line being written
 is released at once except for what may belong to a fence: the line's leading blanks, a run of fence characters and
@@ -261,7 +261,7 @@ _ATTRIBUTE = r"""(?:[\w-]+=(?:"[^"]*"|[^\s(]+)|\{[^}]*\}|\[[^\]]*\])"""
 _ATTRIBUTES = re.compile(rf"{_ATTRIBUTE}(?:[ \t]+{_ATTRIBUTE})*|[:(,].*|[\w./-]+\.\w+")
 # "return x```": the closing fence at the end of a line of code. A blank or a quote before it means a fence within
 # a comment (`/// ```` in Rust) or a string.
-_GLUED_FENCE = re.compile(r"(?![ \t]*(?:#|//|\*))(?:[^`]|`{1,2}(?!`))*[^`\s\"'](`{3,})[ \t\r]*\n?")
+_GLUED_FENCE = re.compile(r"(?![ \t]*(?:#|//|--|\*))(?:[^`]|`{1,2}(?!`))*[^`\s\"'](`{3,})[ \t\r]*\n?")
 
 
 def _opening_fence(line: str, language: Language) -> _Fence | None:

@@ -221,7 +221,7 @@ class CgroupFolders:
                 _text(folder / "cpu.cfs_period_us").strip(),
             ]
             # "max 100000" in v2 and -1 in v1 mean no limit; neither is all digits.
-            if len(words) == 2 and all(word.isdigit() for word in words) and int(words[1]):  # noqa: PLR2004
+            if len(words) == 2 and all(word.isdigit() for word in words) and int(words[1]):
                 quotas.append(int(words[0]) / int(words[1]))
         return min(quotas, default=None)
 

@@ -27,11 +27,11 @@ from typing_extensions import override
 
 from service.connection import protocol_class
 from service.errors import ConfigurationError
+from service.head_guard import MAX_HEAD_BYTES
 from service.lifecycle import Lifecycle, State
 from service.logs import log_loop_exception
 from service.settings import ServerSettings, Settings
 
-MAX_HEAD_BYTES = 64 * 1024
 # Per connection, in the kernel. Left alone it grows to megabytes, and a stalled reader is noticed that much later.
 _SEND_BUFFER_BYTES = 128 * 1024
 _DEAD_SECONDS = 5.0
@@ -130,7 +130,8 @@ class HttpServer:
         if self._begin_drain is not None:
             try:
                 await self._begin_drain()
-            except Exception as error:  # noqa: BLE001 - the drain goes on, whatever the application says
+            except Exception as error:
+                # The drain goes on, whatever the application says.
                 log.error("begin_drain failed", exc_info=error)
         await _first(
             self._lifecycle.wait_idle(self._settings.drain_seconds),

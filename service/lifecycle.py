@@ -76,7 +76,7 @@ class Lifecycle:
     @contextmanager
     def admit(self) -> Generator[None]:
         """Count a request as open for the length of the block. Raises UnavailableError unless ready."""
-        self._refuse_unless_ready()
+        self.require_ready()
         self._open_requests += 1
         self._idle.clear()
         try:
@@ -99,7 +99,8 @@ class Lifecycle:
         """Wait until the process is dead."""
         await self._dead.wait()
 
-    def _refuse_unless_ready(self) -> None:
+    def require_ready(self) -> None:
+        """Raise UnavailableError unless new requests are taken."""
         match self._state:
             case State.READY:
                 return

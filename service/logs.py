@@ -132,7 +132,7 @@ def describe_exception(logger: WrappedLogger, method: str, event: EventDict) -> 
 
 def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:  # noqa: ARG001
     """Leave no secret, no request text and no control character in an event."""
-    return {escape(str(name)): _clean(str(name), value, _MAX_NESTING) for name, value in event.items()}
+    return {_scrub(str(name)): _clean(str(name), value, _MAX_NESTING) for name, value in event.items()}
 
 
 def _formatter(settings: LogSettings, shared: list[Processor]) -> logging.Formatter:
@@ -159,15 +159,19 @@ def _clean(name: str, value: Any, nesting: int) -> Any:
     if name not in _SAFE_NAMES and not _SENSITIVE_WORDS.isdisjoint(re.split(r"[^a-z]+", name.lower())):
         return _outline(value)
     if isinstance(value, str):
-        return escape(_BEARER.sub(r"\1 [redacted]", _KEY.sub(r"cf_\1_[redacted]", value)))
+        return _scrub(value)
     if isinstance(value, Path):
-        return escape(str(value))
+        return _scrub(str(value))
     if nesting and isinstance(value, Mapping):
         pairs = cast("Mapping[object, Any]", value).items()
-        return {escape(str(key)): _clean(str(key), child, nesting - 1) for key, child in pairs}
+        return {_scrub(str(key)): _clean(str(key), child, nesting - 1) for key, child in pairs}
     if nesting and isinstance(value, list | tuple | set | frozenset):
         return [_clean("", child, nesting - 1) for child in cast("list[Any]", value)]
     return f"<{type(value).__name__}>"
+
+
+def _scrub(text: str) -> str:
+    return escape(_BEARER.sub(r"\1 [redacted]", _KEY.sub(r"cf_\1_[redacted]", text)))
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:

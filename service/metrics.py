@@ -9,8 +9,11 @@ import asyncio
 import time
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import RequestStats
+from service.errors import ServiceError
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _TOKEN_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
@@ -45,6 +48,10 @@ class Metrics:
             "codefusion_waiting_requests", "Requests waiting for a seat.", registry=self.registry
         )
         self.ready = Gauge("codefusion_ready", "1 when the service takes requests.", registry=self.registry)
+        self.storage_failures = Gauge(
+            "codefusion_limit_storage_failures", "Times that limits were not enforced, their storage being down.",
+            registry=self.registry,
+        )  # fmt: skip
         self.request_seconds = self._histogram(
             "request", "From arrival to the last byte.", _SECONDS, ["route"]
         )
@@ -82,6 +89,16 @@ class Metrics:
         if stats.inter_token_seconds is not None:
             self.inter_token_seconds.observe(stats.inter_token_seconds)
 
+    def sample(
+        self, *, open_requests: int, seats: int, waiting: int, ready: bool, storage_failures: int
+    ) -> None:
+        """Set the gauges to what is true now; called when the page is asked for."""
+        self.open.set(open_requests)
+        self.seats.set(seats)
+        self.waiting.set(waiting)
+        self.ready.set(ready)
+        self.storage_failures.set(storage_failures)
+
     def render(self) -> bytes:
         """Give the Prometheus page: ours first, then what vLLM keeps in the process's own registry."""
         return generate_latest(self.registry) + generate_latest(REGISTRY)
@@ -92,3 +109,41 @@ class Metrics:
             due = time.perf_counter() + _LAG_EVERY_SECONDS
             await asyncio.sleep(_LAG_EVERY_SECONDS)
             self.loop_lag_seconds.observe(max(0.0, time.perf_counter() - due))
+
+
+class RequestMetrics:
+    """Count requests by route and status, and errors by code. Sits inside the layer that answers errors."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    @classmethod
+    def layer(cls, metrics: Metrics) -> Middleware:
+        """Give the layer for a list of middleware."""
+        return Middleware(cls, metrics=metrics)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and count at the end."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        status = 499  # nginx's word for a client that left before its answer
+        begun = time.monotonic()
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting_send)
+        except ServiceError as error:
+            status = error.status
+            self.metrics.errors.labels(error.code or error.type).inc()
+            raise
+        finally:
+            # The template, not the path: paths are the client's and would be labels without bound.
+            route = getattr(scope.get("route"), "path", "none")
+            self.metrics.requests.labels(route, status).inc()
+            self.metrics.request_seconds.labels(route).observe(time.monotonic() - begun)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from service.admission import Admission
 from service.deadline import within
@@ -109,7 +109,7 @@ class OpenAIPipeline:
             if isinstance(result, dict):
                 yield {**result, **_report(body)}
                 return
-            async with aclosing(cast("AsyncGenerator[str, None]", result)) as events:
+            async with aclosing(result) as events:
                 async for event in events:
                     yield event
 

@@ -170,13 +170,11 @@ class Counters:
 
 
 def _storage(url: str) -> MemoryStorage | RedisStorage:
-    scheme = url.partition("://")[0]
-    if scheme == "memory":
+    if url == "memory://":
         return MemoryStorage()
-    if scheme not in {"redis", "rediss"}:
-        raise ConfigurationError(
-            f"Expected access.storage_url to be memory://, redis:// or rediss://; {scheme} came."
-        )
+    if not url.startswith(("redis://", "rediss://")):
+        # Not quoted whole: what looks like a URL may hold a password.
+        raise ConfigurationError("Expected access.storage_url to be memory://, redis://… or rediss://…")
     try:
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
@@ -190,7 +188,10 @@ def _storage(url: str) -> MemoryStorage | RedisStorage:
         # Once, at once: it mends a connection that went stale, and no more.
         "retry": Retry(NoBackoff(), 1),
     }
-    return RedisStorage(f"async+{url}", implementation="redispy", key_prefix="codefusion", **options)
+    try:
+        return RedisStorage(f"async+{url}", implementation="redispy", key_prefix="codefusion", **options)
+    except ValueError as error:
+        raise ConfigurationError("Expected access.storage_url to be redis://host:port.") from error
 
 
 def _storage_errors(storage: MemoryStorage | RedisStorage) -> tuple[type[Exception], ...]:

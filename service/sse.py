@@ -71,6 +71,7 @@ class EventStream(Response):
 
     events     yields JSON texts; a failure is raised as ServiceError. Closed in every case.
     on_error   told of each ServiceError that ended the stream, for metrics
+    on_gone    told when the client left before the end
     """
 
     media_type = "text/event-stream"
@@ -81,6 +82,7 @@ class EventStream(Response):
         *,
         heartbeat_seconds: float,
         on_error: Callable[[ServiceError], None],
+        on_gone: Callable[[], None],
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.background = None
@@ -90,6 +92,7 @@ class EventStream(Response):
         self._events = events
         self._heartbeat = heartbeat_seconds
         self._on_error = on_error
+        self._on_gone = on_gone
         self._last_sent = time.monotonic()
 
     @override
@@ -100,6 +103,8 @@ class EventStream(Response):
             await asyncio.wait({producer, watcher}, return_when=asyncio.FIRST_COMPLETED)
             if producer.done():
                 producer.result()
+            else:
+                self._on_gone()
         finally:
             await _cancel(producer)
             await _cancel(watcher)

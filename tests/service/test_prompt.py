@@ -187,39 +187,41 @@ def test_every_part_is_in_the_message_verbatim(
 
 
 @pytest.mark.parametrize(
-    ("changes", "form", "text"),
+    ("changes", "text"),
     [
-        ({"prefix": "a", "suffix": "b"}, Form.FIM, "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"),
-        ({"suffix": "b"}, Form.FIM, "<|fim_prefix|><|fim_suffix|>b<|fim_middle|>"),
-        ({"prefix": "a"}, Form.CONTINUATION, "a"),
-        ({"prefix": "a", "suffix": ""}, Form.CONTINUATION, "a"),
+        ({"prefix": "a", "suffix": "b"}, "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"),
+        ({"suffix": "b"}, "<|fim_prefix|><|fim_suffix|>b<|fim_middle|>"),
+        ({"prefix": "a"}, "<|fim_prefix|>a<|fim_suffix|><|fim_middle|>"),
+        ({"prefix": "a", "suffix": ""}, "<|fim_prefix|>a<|fim_suffix|><|fim_middle|>"),
         (
             {"prefix": "def f(x):\n    ret", "suffix": "\n", "prompt": "Double it.\nFast."},
-            Form.FIM,
             "<|fim_prefix|>def f(x):\n    # Double it.\n    # Fast.\n    ret<|fim_suffix|>\n<|fim_middle|>",
         ),
-        ({"prefix": "x = 1\n", "prompt": "Print x."}, Form.CONTINUATION, "x = 1\n# Print x.\n"),
-        ({"prefix": "", "prompt": "Print 1."}, Form.CONTINUATION, "# Print 1.\n"),
+        (
+            {"prefix": "x = 1\n", "prompt": "Print x."},
+            "<|fim_prefix|>x = 1\n# Print x.\n<|fim_suffix|><|fim_middle|>",
+        ),
+        ({"prefix": "", "prompt": "Print 1."}, "<|fim_prefix|># Print 1.\n<|fim_suffix|><|fim_middle|>"),
         (
             {"prefix": "<?php\n", "prompt": "Greet.", "language": language("php")},
-            Form.CONTINUATION,
-            "<?php\n// Greet.\n",
+            "<|fim_prefix|><?php\n// Greet.\n<|fim_suffix|><|fim_middle|>",
         ),
         (
             {"prefix": "<p>", "suffix": "</p>", "prompt": "Greet --> me.", "language": language("html")},
-            Form.FIM,
             "<|fim_prefix|><!-- Greet - -> me. -->\n<p><|fim_suffix|></p><|fim_middle|>",
         ),
         (
             {"prefix": "", "constraints": ("pure",), "examples": (Example("1", "2"),)},
-            Form.CONTINUATION,
-            "# Requirements:\n# - pure\n#\n# Examples:\n# Input: 1\n# Output: 2\n",
+            (
+                "<|fim_prefix|># Requirements:\n# - pure\n#\n# Examples:\n# Input: 1\n# Output: 2\n"
+                "<|fim_suffix|><|fim_middle|>"
+            ),
         ),
     ],
 )
-def test_form_and_layout(changes: dict[str, Any], form: Form, text: str) -> None:
+def test_a_gap_is_fim(changes: dict[str, Any], text: str) -> None:
     prompt = fit(parts(**changes), ENCODER, 1000)
-    assert (prompt.form, rendered(prompt.segments)) == (form, text)
+    assert (prompt.form, rendered(prompt.segments)) == (Form.FIM, text)
 
 
 def test_an_opened_fence_begins_the_answer() -> None:
@@ -278,10 +280,10 @@ def test_a_completion_fits_and_says_what_was_cut(
         suffix=suffix[: len(suffix) - fitted.trimmed_suffix_chars],
         prompt=prompt,
     )
-    if fitted.form is Form.FIM and not kept.suffix:
-        assert rendered(fitted.segments).endswith("<|fim_suffix|><|fim_middle|>")
-    else:
+    try:
         assert rendered(fitted.segments) == rendered(fit(kept, ENCODER, 1000).segments)
+    except EmptyPromptError:
+        assert rendered(fitted.segments) == rendered(fim_segments("", ""))
 
 
 @given(code_texts, code_texts)
@@ -298,7 +300,7 @@ def test_what_fits_is_not_cut(prefix: str, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("num_prefix", "num_suffix", "kept_prefix", "kept_suffix"),
     # 40 tokens of room beside the template's three; every line is two tokens.
-    [(50, 50, 15, 5), (50, 2, 18, 2), (4, 50, 4, 16), (50, 0, 21, 0)],
+    [(50, 50, 15, 5), (50, 2, 18, 2), (4, 50, 4, 16), (50, 0, 20, 0)],
 )
 def test_room_is_shared_three_to_one_and_unused_room_passes_over(
     num_prefix: int, num_suffix: int, kept_prefix: int, kept_suffix: int
@@ -318,7 +320,7 @@ def test_cuts_fall_on_line_starts() -> None:
 def test_one_long_line_is_cut_inside() -> None:
     fitted = fit(parts(prefix="a " * 500 + "\n" + "b"), ENCODER, 40)
     assert len(fitted.token_ids) == 40
-    assert rendered(fitted.segments).endswith("a \nb")
+    assert rendered(fitted.segments).endswith("a \nb<|fim_suffix|><|fim_middle|>")
 
 
 def test_the_comment_survives_trimming() -> None:

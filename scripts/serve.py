@@ -1,0 +1,86 @@
+"""Start the service, wait until it is ready, show one request with its answer, and keep serving until Ctrl-C.
+
+python -m scripts.serve --port 8000 -- [arguments of python -m service]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import httpx
+from rich.console import Console
+
+from scripts.ask import show
+
+_PROMPT = "Write a function that parses an ISO 8601 duration such as PT1H30M into seconds."
+console = Console()
+
+
+def main() -> int:
+    """Run the service as a child; give its exit code."""
+    parser = argparse.ArgumentParser(description="Start the service and show one answer.")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("service_arguments", nargs="*")
+    options = parser.parse_args()
+    base_url = f"http://127.0.0.1:{options.port}"
+    command = [sys.executable, "-m", "service", "--port", str(options.port), *options.service_arguments]
+    # Our own group, so that Ctrl-C reaches the service once, from us, and not from the terminal as well.
+    service = subprocess.Popen(command, start_new_session=True)
+    with _signals_to(service):
+        if _wait_until_ready(service, base_url):
+            _demonstrate(base_url)
+        return service.wait()
+
+
+@contextmanager
+def _signals_to(service: subprocess.Popen[bytes]) -> Generator[None]:
+    def forward(number: int, frame: object) -> None:
+        del frame
+        if service.poll() is None:
+            service.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, forward)
+    yield
+
+
+def _wait_until_ready(service: subprocess.Popen[bytes], base_url: str) -> bool:
+    begun = time.monotonic()
+    with console.status("") as status:
+        while service.poll() is None:
+            status.update(f"starting the engine … {time.monotonic() - begun:.0f} s (about 40 s on two cores)")
+            if _is_ready(base_url):
+                console.print(f"ready after {time.monotonic() - begun:.0f} s at {base_url}")
+                return True
+            time.sleep(0.25)
+    return False
+
+
+def _is_ready(base_url: str) -> bool:
+    try:
+        return httpx.get(f"{base_url}/readyz", timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def _demonstrate(base_url: str) -> None:
+    request = {"prompt": _PROMPT, "language": "python", "max_tokens": 256}
+    console.print(f"\n[bold]POST {base_url}/generate[/bold]")
+    console.print_json(json.dumps(request))
+    console.print("\n[bold]answer[/bold]")
+    try:
+        show(base_url, request)
+    except (RuntimeError, httpx.TransportError) as error:
+        console.print(f"no answer: {error}")
+    console.print(f'\nserving at {base_url} until Ctrl-C; ask with `make ask Q="…"`')
+
+
+if __name__ == "__main__":
+    sys.exit(main())

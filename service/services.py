@@ -1,0 +1,52 @@
+"""What a running service is made of; routes find it at `request.app.state.services`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
+
+from service.admission import Admission
+from service.engine import Engine
+from service.lifecycle import Lifecycle
+from service.metrics import Metrics
+from service.openai_pipeline import OpenAIPipeline
+from service.pipeline import GeneratePipeline
+from service.salt import CacheSalts
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts, built once by `create_app` and shared by all requests."""
+
+    settings: Settings
+    engine: Engine
+    lifecycle: Lifecycle
+    metrics: Metrics
+    admission: Admission
+    generate: GeneratePipeline
+    openai: OpenAIPipeline
+
+
+def build_services(
+    settings: Settings, engine: Engine, lifecycle: Lifecycle, metrics: Metrics, seats: int
+) -> Services:
+    """Wire the parts up. `seats` counts sequences that may be in the engine at once."""
+    admission = Admission(settings, seats)
+    salts = CacheSalts(settings.access.cache_secret)
+    return Services(
+        settings,
+        engine,
+        lifecycle,
+        metrics,
+        admission,
+        GeneratePipeline(engine, admission, salts, settings),
+        OpenAIPipeline(engine, admission, salts, settings),
+    )
+
+
+def services(request: Request) -> Services:
+    """Give the parts of the service that answers this request."""
+    return cast("Services", request.app.state.services)
