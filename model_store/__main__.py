@@ -19,13 +19,16 @@ from model_store.verify import verify_model
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after telling on standard error what is missing."""
+    """Run one command; return 0, 1 after telling on standard error what is missing, 130 if interrupted."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
     except ModelStoreError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on with what is already here", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,6 +1,5 @@
 """A Qwen2 model in GGUF to a folder that transformers and vLLM load."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from gguf import GGUFReader
 from model_store.errors import ConversionError
 from model_store.gguf_tokenizer import write_tokenizer
 from model_store.gguf_weights import write_weights
+from model_store.json_files import write_json
 from model_store.progress import Reporter
 
 # The layout of config.json is that of transformers 4. Naming a version matters: without one, transformers 5 takes
@@ -36,8 +36,8 @@ def convert_gguf(gguf: Path, target: Path, *, is_tied: bool, reporter: Reporter)
             f"{gguf} scales its rotary positions ({', '.join(scaled)}), which is not supported"
         )
     write_tokenizer(fields, target)
-    _write_json(target / "config.json", _config(fields, is_tied=is_tied))
-    _write_json(target / "generation_config.json", _generation_config(fields))
+    write_json(target / "config.json", _config(fields, is_tied=is_tied))
+    write_json(target / "generation_config.json", _generation_config(fields))
     write_weights(reader, target / "model.safetensors", is_tied=is_tied, reporter=reporter)
 
 
@@ -84,7 +84,3 @@ def _generation_config(fields: dict[str, Any]) -> dict[str, object]:
 def _shortest(value: float) -> float:
     """The number as it was written: GGUF keeps float32, and 1e-06 would come back as 9.99999997e-07."""
     return float(str(np.float32(value)))
-
-
-def _write_json(path: Path, value: dict[str, object]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

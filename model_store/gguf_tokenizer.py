@@ -5,7 +5,6 @@ transformers' GGUF loader does not: that one leaves out the NFC normaliser, adds
 the fill-in-the-middle markers for special tokens because llama.cpp files them under control tokens.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_
 from tokenizers.models import BPE
 
 from model_store.errors import ConversionError
+from model_store.json_files import write_json
 
 # From transformers' Qwen2 tokenizer. Unlike GPT-4's, it cuts digits one by one.
 SPLIT_PATTERN = (
@@ -104,4 +104,4 @@ def _write_config(fields: dict[str, Any], special: Sequence[str], target: Path) 
         "tokenizer_class": "Qwen2Tokenizer",
         "unk_token": None,
     }
-    (target / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    write_json(target / "tokenizer_config.json", config)

@@ -16,15 +16,16 @@ The two compute the same function; only names differ, and three stacked matrices
 Rows are contiguous, so each new tensor is a range of bytes of the old file: shards are copied, never loaded.
 """
 
-import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_store.cache import ModelCache
 from model_store.digests import blocks_of
 from model_store.errors import ConversionError
+from model_store.json_files import read_json, write_json
 from model_store.progress import Advance, Reporter
 from model_store.qwen_config import convert_config, generation_config, lost_features
 from model_store.safetensors_file import (
@@ -34,7 +35,7 @@ from model_store.safetensors_file import (
     read_tensors,
     write_safetensors,
 )
-from model_store.verify import WEIGHTS_INDEX, read_json
+from model_store.verify import WEIGHTS_INDEX
 
 TOP_LEVEL = {
     "transformer.wte.weight": "model.embed_tokens.weight",
@@ -81,18 +82,37 @@ def convert_qwen(source: Path, target: Path, reporter: Reporter) -> None:
     shards = sorted(source.glob("*.safetensors"))
     if not shards:
         raise ConversionError(f"{source} has no .safetensors files; pickled weights (.bin) are not read")
+    if target.exists():
+        raise ConversionError(f"{target} exists already; give the name of a new folder")
     total = sum(shard.stat().st_size for shard in shards)
     ModelCache(target.parent).require_space(total)
-    target.mkdir(parents=True)
     for warning in lost_features(original):
         reporter.say(f"warning: {warning}")
+    with _built_aside(target) as build:
+        _convert_shards(shards, build, total, reporter)
+        write_json(build / "config.json", config)
+        write_json(build / "generation_config.json", generation_config())
+        _copy_tokenizer(source, build, reporter)
+
+
+@contextmanager
+def _built_aside(target: Path) -> Generator[Path]:
+    """A folder beside `target` that takes its place at the end, or goes if there was an error."""
+    build = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    try:
+        yield build
+        build.rename(target)
+    finally:
+        shutil.rmtree(build, ignore_errors=True)
+
+
+def _convert_shards(shards: list[Path], target: Path, total: int, reporter: Reporter) -> None:
     with reporter.bar("convert", total) as advance:
         weight_map = {name: shard.name for shard in shards for name in _convert_shard(shard, target, advance)}
     if len(shards) > 1:
-        _write_json(target / WEIGHTS_INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
-    _write_json(target / "config.json", config)
-    _write_json(target / "generation_config.json", generation_config())
-    _copy_tokenizer(source, target, reporter)
+        write_json(target / WEIGHTS_INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
 def _convert_shard(shard: Path, target: Path, advance: Advance) -> list[str]:
@@ -161,9 +181,5 @@ def _copy_tokenizer(source: Path, target: Path, reporter: Reporter) -> None:
         # The original carries qwen.tiktoken and its own Python code, which are not run.
         reporter.say(
             f"warning: {source} has no tokenizer.json. Copy tokenizer.json and tokenizer_config.json of a Qwen2 "
-            f"model into {target}: the first 151643 tokens and the chat markers are the same."
+            f"model into the new folder: the first 151643 tokens and the chat markers are the same."
         )
-
-
-def _write_json(path: Path, value: dict[str, object]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

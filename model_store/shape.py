@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from model_store.catalog import ModelEntry
 from model_store.errors import IntegrityError
-from model_store.verify import read_json
+from model_store.json_files import read_json
 
 
 def check_shape(folder: Path, entry: ModelEntry) -> None:

@@ -4,6 +4,7 @@
 # torch is left out of the locks and pinned by version alone (torch.txt): its build differs from machine to
 # machine (plain CPU, CUDA), so one hash cannot name it. torchvision, torchaudio, torchcodec and triton are
 # excluded on the CPU: a text model needs none of them, and torchvision's operators must match torch's build.
+# On GPUs (Linux, x86-64) vLLM pins them to match the CUDA build of torch that pip's own index has, so they stay.
 set -euo pipefail
 cd "$(dirname "$0")"
 uv="${UV:-../.venv/bin/uv}"
@@ -21,3 +22,4 @@ lock() {  # lock NAME [uv options]
 }
 
 lock cpu --excludes excludes.txt --constraint torch.txt ${FIND_LINKS:+--find-links "$FIND_LINKS"}
+lock gpu --constraint torch.txt --python-platform x86_64-manylinux_2_31 --no-build

@@ -18,7 +18,7 @@ def generate(base_url: str, request: dict[str, Any]) -> Iterator[str | dict[str,
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     body = {**request, "stream": True}
     with httpx.stream("POST", f"{base_url}/generate", json=body, headers=headers, timeout=600) as response:
-        if response.status_code != httpx.codes.OK:
+        if not response.is_success:
             response.read()
             raise RuntimeError(f"{response.status_code}: {response.json()['error']['message']}")
         for line in response.iter_lines():

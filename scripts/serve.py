@@ -65,7 +65,7 @@ def _wait_until_ready(service: subprocess.Popen[bytes], base_url: str) -> bool:
 
 def _is_ready(base_url: str) -> bool:
     try:
-        return httpx.get(f"{base_url}/readyz", timeout=2).status_code == httpx.codes.OK
+        return httpx.get(f"{base_url}/readyz", timeout=2).is_success
     except httpx.TransportError:
         return False
 

@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         help="any other setting; may be repeated",
     )
     parser.add_argument(
-        "--check", action="store_true", help="print what would run, its memory and what is wrong; do not start"
+        "--check",
+        action="store_true",
+        help="print what would run, its memory and what is wrong; do not start",
     )
     parser.add_argument("--json", action="store_true", help="with --check: print JSON")
     return parser

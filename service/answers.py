@@ -33,9 +33,14 @@ class Answer:
         return piece
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the engine ended it."""
+        return self._finish_reason is not None
+
+    @property
     def is_complete(self) -> bool:
         """Whether nothing more can come: the engine ended it, or the code's fence was closed."""
-        return self._finish_reason is not None or self._extractor.is_complete
+        return self.has_ended or self._extractor.is_complete
 
     @property
     def finish_reason(self) -> Literal["stop", "length"]:

@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -76,6 +77,7 @@ class FakeEngine:
     num_open: int = 0
     num_aborted: int = 0
     is_dead: bool = False
+    _death: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _observer: EngineObserver | None = None
 
     @property
@@ -91,6 +93,7 @@ class FakeEngine:
     def die(self) -> None:
         """Fail every open and later request, as when the engine's process is killed."""
         self.is_dead = True
+        self._death.set()
 
     async def check_health(self) -> None:
         """Raise once `die` was called."""
@@ -114,7 +117,7 @@ class FakeEngine:
         try:
             words, reason = _script_words(self.script, sampling)
             for position, word in enumerate(words):
-                await asyncio.sleep(self.token_seconds)
+                await self._pause()
                 await self.check_health()
                 last = position == len(words) - 1
                 for index in range(sampling.n):
@@ -130,6 +133,14 @@ class FakeEngine:
             self.num_aborted += record.outcome == "aborted"
             if self._observer is not None:
                 self._observer.request_finished(record.stats())
+
+    async def _pause(self) -> None:
+        """Take a token's time, or less if the engine dies: a dead engine's requests fail at once."""
+        if not self.token_seconds:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._death.wait(), self.token_seconds)
 
     async def chat(self, call: OpenAICall) -> OpenAIResult:
         """Answer with the script in OpenAI's chat form."""

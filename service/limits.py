@@ -6,18 +6,23 @@ import json
 from typing import Any
 
 from service.errors import BadRequestError
-from service.languages import UnknownLanguageError, language
+from service.languages import LANGUAGES, UnknownLanguageError, language
 from service.schemas.common import CodeFusionOptions, verbosity_value
 from service.schemas.generate import GenerateRequest
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import LimitSettings
+from service.validation import quoted
 
 _UNAVAILABLE = "not available in this build"
 _REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 
 
 def check_generate(request: GenerateRequest, limits: LimitSettings) -> None:
-    """Refuse a /generate request that asks for too much, or for what this build cannot do."""
+    """Refuse a /generate request that asks for nothing, for too much, or for what this build cannot do."""
+    if not request.is_completion and not (request.prompt or "").strip():
+        raise BadRequestError(
+            "prompt: expected what to write, or `prefix` or `suffix` (code around a gap).", param="prompt"
+        )
     _at_most(request.candidates, limits.max_n, "candidates")
     _at_most(request.max_tokens, limits.max_tokens, "max_tokens")
     _at_most(len(request.constraints), limits.max_examples, "constraints", "entries")
@@ -60,7 +65,10 @@ def check_language(name: str | None, param: str) -> None:
         try:
             language(name)
         except UnknownLanguageError as error:
-            raise BadRequestError(f"{error}.", param=param, code="unknown_language") from error
+            known = ", ".join(known.name for known in LANGUAGES)
+            raise BadRequestError(
+                f"{param}: expected one of {known}; got {quoted(name)}.", param=param, code="unknown_language"
+            ) from error
 
 
 def check_chat(body: ChatCompletionBody, limits: LimitSettings) -> None:
@@ -104,7 +112,7 @@ def check_completion(body: CompletionBody, limits: LimitSettings) -> None:
         raise BadRequestError(
             f"best_of is served only when equal to n ({body.n or 1}); got {body.best_of}.", param="best_of"
         )
-    if isinstance(body.prompt, list) and any(isinstance(item, str) for item in body.prompt):
+    if isinstance(body.prompt, list) and (not body.prompt or isinstance(body.prompt[0], str)):
         _exactly_one(len(body.prompt))
     if body.suffix is not None:
         _check_suffix(body)
@@ -165,7 +173,7 @@ def _check_schema_object(node: dict[str, Any], limits: LimitSettings, param: str
     if "patternProperties" in node:
         raise BadRequestError("patternProperties are not served.", param=f"{param}.patternProperties")
     for name in _REPEATS:
-        if isinstance(node.get(name), int):
+        if isinstance(node.get(name), int | float):
             _at_most(node[name], limits.max_schema_repeat, f"{param}.{name}")
     if isinstance(node.get("enum"), list):
         _at_most(len(node["enum"]), limits.max_schema_enum, f"{param}.enum", "entries")
@@ -173,7 +181,7 @@ def _check_schema_object(node: dict[str, Any], limits: LimitSettings, param: str
         _at_most(len(node["properties"]), limits.max_schema_properties, f"{param}.properties", "entries")
 
 
-def _at_most(value: int, bound: int, param: str, unit: str = "") -> None:
+def _at_most(value: float, bound: int, param: str, unit: str = "") -> None:
     if value > bound:
         unit = f" {unit}" if unit else ""
-        raise BadRequestError(f"{param}: expected at most {bound}{unit}; got {value}.", param=param)
+        raise BadRequestError(f"{param}: expected at most {bound}{unit}; got {quoted(value)}.", param=param)

@@ -13,12 +13,14 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import RequestStats
-from service.errors import ServiceError
+from service.errors import DrainingError, InternalError, ServiceError
+from service.sse import ClientGoneError
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _TOKEN_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
 _LAG_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 _LAG_EVERY_SECONDS = 0.1
+_CLIENT_LEFT = 499  # nginx's word for a client that left before its answer
 
 
 class Metrics:
@@ -80,8 +82,8 @@ class Metrics:
         self.tokens.labels("prompt").inc(stats.prompt_tokens)
         self.tokens.labels("completion").inc(stats.completion_tokens)
         self.tokens.labels("cached").inc(stats.cached_tokens)
-        if stats.outcome == "aborted":
-            self.aborts.inc()
+        # Not `outcome`: the engine's aborts count the answers that were complete with their closing fence, and
+        # miss the clients that left while they waited for a seat. `aborts` is counted where answers leave.
         if stats.queue_seconds is not None:
             self.queue_seconds.observe(stats.queue_seconds)
         if stats.first_token_seconds is not None:
@@ -127,7 +129,7 @@ class RequestMetrics:
         """Pass on, and count at the end."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        status = 499  # nginx's word for a client that left before its answer
+        status = _CLIENT_LEFT
         begun = time.monotonic()
 
         async def noting_send(message: Message) -> None:
@@ -138,7 +140,14 @@ class RequestMetrics:
 
         try:
             await self.app(scope, receive, noting_send)
-        except ServiceError as error:
+        except asyncio.CancelledError:
+            # The server ends without waiting any longer: LastResort says 503, unless the answer had begun.
+            status = DrainingError.status if status == _CLIENT_LEFT else status
+            raise
+        except ClientGoneError:
+            raise
+        except Exception as failure:
+            error = failure if isinstance(failure, ServiceError) else InternalError("")
             status = error.status
             self.metrics.errors.labels(error.code or error.type).inc()
             raise

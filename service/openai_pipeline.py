@@ -19,6 +19,7 @@ from service.prompt import STOP_TOKENS, PromptEncoder, PromptError, PromptParts,
 from service.salt import CacheSalts
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import Settings
+from service.validation import quoted
 
 # Accepted because they change nothing here, and not handed on.
 _OURS = {"codefusion", "metadata", "store", "service_tier", "modalities", "user", "best_of", "suffix"}
@@ -39,9 +40,12 @@ class OpenAIPipeline:
         return PromptEncoder(self._engine.tokenizer)
 
     def chat(
-        self, body: ChatCompletionBody, principal: Principal, request_id: str
+        self, body: ChatCompletionBody, principal: Principal, request_id: str, headers: dict[str, str]
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
-        """Yield the JSON texts of a chat's stream, or one whole answer. Raises ServiceError."""
+        """Yield the JSON texts of a chat's stream, or one whole answer. Raises ServiceError.
+
+        headers  of the answer; what is left of the key's rates is put there before the first item
+        """
         check_chat(body, self._limits)
         self._check_model(body.model)
         max_tokens = body.max_completion_tokens or body.max_tokens or self._limits.max_tokens
@@ -49,19 +53,19 @@ class OpenAIPipeline:
         wire.pop("max_tokens", None)
         wire["max_completion_tokens"] = min(max_tokens, self._engine.model.max_model_len)
         wire["messages"] = [_message(message) for message in wire["messages"]]
-        return self._run(body, wire, principal, request_id, self._engine.chat)
+        return self._run(body, wire, principal, request_id, headers, self._engine.chat)
 
     def complete(
-        self, body: CompletionBody, principal: Principal, request_id: str
+        self, body: CompletionBody, principal: Principal, request_id: str, headers: dict[str, str]
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
-        """Yield the JSON texts of a completion's stream, or one whole answer. Raises ServiceError."""
+        """Yield the JSON texts of a completion's stream, or one whole answer; `headers` as in `chat`."""
         check_completion(body, self._limits)
         self._check_model(body.model)
         wire = self._wire(body)
         if isinstance(body.prompt, list) and body.prompt and isinstance(body.prompt[0], str):
             wire["prompt"] = body.prompt[0]
         wire["max_tokens"] = min(self._completion_tokens(body), self._engine.model.max_model_len)
-        return self._run(body, wire, principal, request_id, self._engine.complete)
+        return self._run(body, wire, principal, request_id, headers, self._engine.complete)
 
     def _completion_tokens(self, body: CompletionBody) -> int:
         return self._limits.max_tokens if body.max_tokens is None else body.max_tokens
@@ -74,7 +78,7 @@ class OpenAIPipeline:
         served = self._engine.model.name
         if name is not None and name != served:
             raise NotFoundError(
-                f"The model {name[:64]!r} does not exist here; this service has {served!r}.",
+                f"model: expected {served!r}, the one served here; got {quoted(name)}.",
                 param="model",
                 code="model_not_found",
             )
@@ -85,9 +89,10 @@ class OpenAIPipeline:
         wire: dict[str, Any],
         principal: Principal,
         request_id: str,
+        headers: dict[str, str],
         call_engine: Call,
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
-        steps = self._steps(body, wire, principal, request_id, call_engine)
+        steps = self._steps(body, wire, principal, request_id, headers, call_engine)
         async with aclosing(within(self._limits.deadline_seconds, steps)) as items:
             async for item in items:
                 yield item
@@ -98,13 +103,16 @@ class OpenAIPipeline:
         wire: dict[str, Any],
         principal: Principal,
         request_id: str,
+        headers: dict[str, str],
         call_engine: Call,
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
         prompt_ids = await self._fim_prompt(body, wire) if isinstance(body, CompletionBody) else None
         num_answers = body.n or 1
         max_tokens = wire.get("max_completion_tokens") or wire.get("max_tokens") or 1
         call = OpenAICall(request_id, wire, self._salts.salt(principal.tenant), prompt_ids)
-        async with self._admission.enter(principal, sequences=num_answers, tokens=num_answers * max_tokens):
+        budget = num_answers * max_tokens
+        async with self._admission.enter(principal, sequences=num_answers, tokens=budget) as seat:
+            headers.update(seat.rate_headers)
             result = await call_engine(call)
             if isinstance(result, dict):
                 yield {**result, **_report(body)}

@@ -99,22 +99,28 @@ class GeneratePipeline:
         return tuple(added[token] for token in STOP_TOKENS if token in added)
 
     async def run(
-        self, request: GenerateRequest, principal: Principal, request_id: str
+        self, request: GenerateRequest, principal: Principal, request_id: str, headers: dict[str, str]
     ) -> AsyncGenerator[str | GenerateResponse, None]:
         """Yield pieces of code as they become certain, then the report.
 
         Several candidates yield the code of the best one in one piece, since it is not known before the end.
+        headers  of the answer; what is left of the key's rates is put there before the first piece
         Raises ServiceError. Closing the generator aborts the engine's request and frees the seat.
         """
         started = time.monotonic()
         check_generate(request, self._limits)
-        steps = self._run(request, principal, request_id, started)
+        steps = self._run(request, principal, request_id, headers, started)
         async with aclosing(within(self._limits.deadline_seconds, steps)) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def _run(
-        self, request: GenerateRequest, principal: Principal, request_id: str, started: float
+        self,
+        request: GenerateRequest,
+        principal: Principal,
+        request_id: str,
+        headers: dict[str, str],
+        started: float,
     ) -> AsyncGenerator[str | GenerateResponse, None]:
         job = await self._prepare(request, request_id, started)
         answers = [job.new_answer(open_fence=self._defaults.open_fence) for _ in range(request.candidates)]
@@ -126,14 +132,18 @@ class GeneratePipeline:
             self._admission.enter(principal, sequences=request.candidates, tokens=budget) as seat,
             aclosing(self._engine.generate(self._engine_request(job, principal))) as deltas,
         ):
+            headers.update(seat.rate_headers)
             async for delta in deltas:
                 first_token = first_token or time.monotonic() - started
                 cached = max(cached, delta.cached_tokens)
                 piece = answers[delta.index].add(delta)
                 if streams and piece:
                     yield piece
-                # What a model says after its code costs tokens and nobody reads it.
-                if all(answer.is_complete for answer in answers):
+                # What a model says after its code costs tokens and nobody reads it. Answers that the engine ended
+                # end the loop by themselves: leaving it early would abort a finished request.
+                if all(answer.is_complete for answer in answers) and not all(
+                    answer.has_ended for answer in answers
+                ):
                     break
         best = select_best(answers)
         if not streams:
@@ -235,7 +245,9 @@ def _parts(request: GenerateRequest, wanted: Language) -> PromptParts:
 
 
 def _text_length(parts: PromptParts) -> int:
-    return sum(len(text or "") for text in (parts.prompt, parts.prefix, parts.suffix, parts.signature))
+    examples = (text for example in parts.examples for text in (example.input, example.output))
+    texts = (parts.prompt, parts.prefix, parts.suffix, parts.signature, *parts.constraints, *examples)
+    return sum(len(text or "") for text in texts)
 
 
 def _ms(seconds: float) -> float:

@@ -23,6 +23,7 @@ import structlog
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import ConfigurationError as StorageConfigurationError
 
 from service.errors import ConfigurationError
 
@@ -39,7 +40,8 @@ now = tonumber(now[1]) + tonumber(now[2]) / 1000000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[3])
-redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[2]) * 1000))
+local length = math.ceil(tonumber(ARGV[2]) * 1000)
+if redis.call('PTTL', KEYS[1]) < length then redis.call('PEXPIRE', KEYS[1], length) end
 return 1
 """
 
@@ -190,7 +192,7 @@ def _storage(url: str) -> MemoryStorage | RedisStorage:
     }
     try:
         return RedisStorage(f"async+{url}", implementation="redispy", key_prefix="codefusion", **options)
-    except ValueError as error:
+    except (ValueError, StorageConfigurationError) as error:
         raise ConfigurationError("Expected access.storage_url to be redis://host:port.") from error
 
 

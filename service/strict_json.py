@@ -45,7 +45,19 @@ def parse(body: bytes, *, max_depth: int) -> Any:
 
 def text_chars(value: Any) -> int:
     """Count the characters of all strings in a JSON value, keys included."""
-    return sum(len(text) for _, text in _strings(value))
+    chars = 0
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            chars += len(item)
+        elif isinstance(item, dict):
+            fields = cast("dict[str, Any]", item)
+            chars += sum(map(len, fields))
+            pending.extend(fields.values())
+        elif isinstance(item, list):
+            pending.extend(cast("list[Any]", item))
+    return chars
 
 
 def _decode(body: bytes) -> str:

@@ -14,27 +14,46 @@ from fastapi.exceptions import RequestValidationError
 from service.errors import BadRequestError
 
 _MAX_QUOTED = 40
+_MAX_PATH = 8
+# Later ones change nothing but the count, and a hostile body has thousands.
+_MAX_COMPLAINTS = 64
 
 
 def to_bad_request(failure: RequestValidationError, body: Any) -> BadRequestError:
-    """Give the error for the first complaint; how many more there are is said."""
+    """Give the error for the first field at fault; how many more complaints there are is said."""
     complaints = failure.errors()
-    first = complaints[0]
-    path = _field_path(first["loc"], body)
-    param = ".".join(str(part) for part in path) or None
+    paths = [_field_path(complaint["loc"], body) for complaint in complaints[:_MAX_COMPLAINTS]]
+    # A value that fits no branch of a union brings a complaint for each.
+    same_field = [i for i, path in enumerate(paths) if path[:1] == paths[0][:1]]
+    chosen = max(same_field, key=lambda i: _closeness(complaints[i], paths[i]))
+    first, path = complaints[chosen], paths[chosen]
+    param = ".".join(_shortened(str(part)) for part in path[:_MAX_PATH]) or None
     message = f"{param or 'body'}: {_expectation(first)}{_what_came(first)}."
-    if len(complaints) > 1 and len({_field_path(c["loc"], body)[:1] for c in complaints}) > 1:
+    if len(same_field) < len(paths):
         message += f" ({len(complaints) - 1} more complaints.)"
     return BadRequestError(
         message, param=param, code="unknown_field" if first["type"] == "extra_forbidden" else None
     )
 
 
+def quoted(value: Any) -> str:
+    """Say what came: a number or a short word as it is, of anything else the kind and the size."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        text = str(value)
+        return text if len(text) <= _MAX_QUOTED else f"a number of {len(text)} characters"
+    if isinstance(value, str):
+        is_word = len(value) <= _MAX_QUOTED and value.isprintable() and " " not in value
+        return repr(value) if is_word else f"a string of {len(value)} characters"
+    return "an array" if isinstance(value, list) else "an object"
+
+
 def _field_path(loc: Sequence[Any], body: Any) -> tuple[Any, ...]:
     """Give the path as the client wrote it: pydantic's also names the branches of unions it tried."""
     path: list[Any] = []
     place = body
-    parts = [part for part in loc if part != "body"]
+    parts = loc[1:] if loc[:1] == ("body",) else loc
     for i, part in enumerate(parts):
         if isinstance(place, dict):
             if part in place:
@@ -57,6 +76,17 @@ def _is_field_name(part: Any) -> bool:
 _TYPE_NAMES = frozenset({"str", "int", "float", "bool", "dict", "list", "none", "model"})
 
 
+def _closeness(complaint: Any, path: tuple[Any, ...]) -> tuple[int, bool, int]:
+    """Tell how far a branch of a union got: that which was meant got deepest, to the right type, along the list."""
+    last = path[-1] if path else None
+    return len(path), not complaint["type"].endswith("_type"), last if isinstance(last, int) else 0
+
+
+def _shortened(name: str) -> str:
+    text = name if name.isprintable() else ascii(name)[1:-1]
+    return text if len(text) <= _MAX_QUOTED else text[: _MAX_QUOTED - 1] + "…"
+
+
 def _expectation(complaint: Any) -> str:
     match complaint["type"]:
         case "extra_forbidden":
@@ -65,6 +95,8 @@ def _expectation(complaint: Any) -> str:
             return "expected this field; it is missing"
         case "value_error":
             return str(complaint["msg"]).removeprefix("Value error, ")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "expected an object"
         case _:
             text = str(complaint["msg"])
             return text.replace("Input should be", "expected", 1)
@@ -73,10 +105,4 @@ def _expectation(complaint: Any) -> str:
 def _what_came(complaint: Any) -> str:
     if complaint["type"] in {"extra_forbidden", "missing", "value_error", "json_invalid"}:
         return ""
-    value = complaint.get("input")
-    if value is None or isinstance(value, bool | int | float):
-        return f"; got {str(value).lower() if isinstance(value, bool) or value is None else value}"
-    if isinstance(value, str):
-        is_word = len(value) <= _MAX_QUOTED and value.isprintable() and " " not in value
-        return f"; got {value!r}" if is_word else f"; got a string of {len(value)} characters"
-    return f"; got {'an array' if isinstance(value, list) else 'an object'}"
+    return f"; got {quoted(complaint.get('input'))}"

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import io
+import logging
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from service.app import create_app
 from service.fake_engine import FakeEngine
 from service.http_server import HttpServer
+from service.key_file import SCOPES, KeyRecord, Scope, new_key, write_keys
 from service.lifecycle import Lifecycle
-from service.settings import Settings, load_settings
+from service.logs import configure_logging
+from service.settings import LogSettings, Settings, load_settings
 
 
 @dataclass
@@ -53,7 +61,7 @@ def _build(
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Wait for something to become true; fail when it does not."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the conditions are states, not events
             await asyncio.sleep(0.002)
 
 
@@ -106,3 +114,40 @@ def over_socket() -> Serve:
             await asyncio.wait_for(running, 20)
 
     return serve
+
+
+class KeyFile:
+    """A file of API keys that grows; a service reads it when it is made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._records: tuple[KeyRecord, ...] = ()
+        write_keys(path, ())
+
+    def add(self, tenant: str, *scopes: Scope) -> dict[str, str]:
+        """Make a key with these scopes, or with all; give the header to send."""
+        record, key = new_key(tenant, frozenset(scopes or SCOPES))
+        self._records = (*self._records, record)
+        write_keys(self.path, self._records)
+        return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> KeyFile:
+    """An empty file of API keys: pass `access__keys_file=key_file.path`."""
+    return KeyFile(tmp_path / "keys.json")
+
+
+@pytest.fixture
+def log_output(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What a service with logging as in production writes, at the most talkative level."""
+    root, uvicorn = logging.getLogger(), logging.getLogger("uvicorn.error")
+    kept = (root.handlers, root.level, sys.excepthook, threading.excepthook, logging.raiseExceptions)
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    configure_logging(LogSettings(level="debug", format="json"))
+    yield written
+    root.handlers, root.level, sys.excepthook, threading.excepthook, logging.raiseExceptions = kept
+    uvicorn.filters.clear()
+    logging.getLogger("uvicorn.access").disabled = False
+    structlog.reset_defaults()

@@ -9,11 +9,18 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.errors import DeadlineError, ServiceError
-from service.services import services
+from service.errors import DeadlineError, EngineDeadError, ServiceError
+from service.services import Services, services
 from service.sse import ClientGoneError, EventStream, cancel_on_disconnect
 
 T = TypeVar("T")
+
+
+def headers(request: Request) -> dict[str, str]:
+    """Give the headers of the answer to a request, to be added to until it begins."""
+    added: dict[str, str] = {}
+    request.state.response_headers = added
+    return added
 
 
 def stream(request: Request, events: AsyncGenerator[str, None]) -> EventStream:
@@ -23,8 +30,7 @@ def stream(request: Request, events: AsyncGenerator[str, None]) -> EventStream:
 
     def on_error(error: ServiceError) -> None:
         metrics.errors.labels(error.code or error.type).inc()
-        if isinstance(error, DeadlineError):
-            metrics.aborts.inc()
+        _note(parts, error)
 
     return EventStream(
         events,
@@ -44,9 +50,20 @@ async def whole(
             found = [item async for item in items]
         return found[-1]
 
-    metrics = services(request).metrics
+    parts = services(request)
     try:
         return to_response(await cancel_on_disconnect(request, last()))
-    except (ClientGoneError, DeadlineError):
-        metrics.aborts.inc()
+    except ClientGoneError:
+        parts.metrics.aborts.inc()
         raise
+    except ServiceError as error:
+        _note(parts, error)
+        raise
+
+
+def _note(parts: Services, error: ServiceError) -> None:
+    if isinstance(error, DeadlineError):
+        parts.metrics.aborts.inc()
+    if isinstance(error, EngineDeadError):
+        # The engine's watcher would find out a moment later; until then readiness would promise what is not there.
+        parts.lifecycle.mark_dead(error.message)

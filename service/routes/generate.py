@@ -41,7 +41,7 @@ async def generate(
     An option that this build does not have is refused with 400, never skipped.
     """
     request_id: str = request.state.request_id
-    pieces = services(request).generate.run(body, principal, request_id)
+    pieces = services(request).generate.run(body, principal, request_id, answers.headers(request))
     if body.stream:
         return answers.stream(request, _events(pieces, request_id))
     return await answers.whole(request, pieces, _report)

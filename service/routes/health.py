@@ -13,7 +13,9 @@ from service.schemas.common import HealthReport
 from service.services import services
 
 router = APIRouter(tags=["operations"])
-_UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"model": ErrorBody, "description": "Not now; the message says why."}}
+_UNAVAILABLE: dict[int | str, dict[str, Any]] = {
+    503: {"model": ErrorBody, "description": "Not now; the message says why."}
+}
 
 
 @router.get("/healthz", responses=_UNAVAILABLE, summary="Is the process alive")

@@ -18,6 +18,7 @@ from service.routes.documented import ERRORS
 from service.schemas.common import ModelCard, ModelList
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.services import services
+from service.validation import quoted
 
 router = APIRouter(
     prefix="/v1",
@@ -39,14 +40,16 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
 @router.post("/chat/completions", responses=_ANSWER, summary="Answer a chat")
 async def chat_completions(body: ChatCompletionBody, request: Request, principal: Caller) -> Response:
     """OpenAI's chat completion: streaming, n, stop, seed, logprobs, tools, JSON schemas."""
-    items = services(request).openai.chat(body, principal, request.state.request_id)
+    headers = answers.headers(request)
+    items = services(request).openai.chat(body, principal, request.state.request_id, headers)
     return await _answer(request, items, streams=bool(body.stream))
 
 
 @router.post("/completions", responses=_ANSWER, summary="Continue a text, or fill a gap in it")
 async def completions(body: CompletionBody, request: Request, principal: Caller) -> Response:
     """OpenAI's completion; with `suffix`, the model fills the gap between `prompt` and `suffix`."""
-    items = services(request).openai.complete(body, principal, request.state.request_id)
+    headers = answers.headers(request)
+    items = services(request).openai.complete(body, principal, request.state.request_id, headers)
     return await _answer(request, items, streams=bool(body.stream))
 
 
@@ -57,14 +60,14 @@ async def models(request: Request, principal: Caller) -> ModelList:
     return ModelList(data=[_card(services(request).engine.model)])
 
 
-@router.get("/models/{model_id}", summary="Describe a model")
+@router.get("/models/{model_id:path}", summary="Describe a model")
 async def model(model_id: str, request: Request, principal: Caller) -> ModelCard:
     """Give one model, if it is here."""
     del principal
     info = services(request).engine.model
     if model_id != info.name:
         raise NotFoundError(
-            f"The model {model_id[:64]!r} does not exist here; this service has {info.name!r}.",
+            f"model: expected {info.name!r}, the one served here; got {quoted(model_id)}.",
             param="model",
             code="model_not_found",
         )

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+T = TypeVar("T")
+# pydantic lists every fault of a body, which takes seconds of the event loop for a megabyte of them.
+_MAX_KEYS = 4096
+
+
+def few_keys(value: Any) -> Any:
+    """Refuse an object with more keys than anybody needs, before any of them is looked at."""
+    if isinstance(value, dict) and len(value) > _MAX_KEYS:
+        raise ValueError(f"expected at most {_MAX_KEYS} keys; got {len(value)}")
+    return value
 
 
 class RequestModel(BaseModel):
-    """Base of every request: a field we do not know is refused, never skipped."""
+    """Base of every request: a field we do not know is refused, never skipped; `true` or "1" is no number."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_keys(cls, value: Any) -> Any:
+        return few_keys(value)
 
 
+# A list that is refused at its first fault, and an object with a bounded number of keys.
+Items = Annotated[list[T], Field(fail_fast=True)]
+Table = Annotated[dict[str, T], BeforeValidator(few_keys)]
 Knob = Annotated[float, Field(ge=-1.0, le=1.0)]
 Verbosity = Knob | Literal["minimal", "normal", "detailed"]
 Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
 TopP = Annotated[float, Field(gt=0.0, le=1.0)]
-StopStrings = str | list[str] | None
+StopStrings = str | Items[str] | None
 
 VERBOSITY_WORDS = {"minimal": -1.0, "normal": 0.0, "detailed": 1.0}
 
@@ -47,7 +66,7 @@ class CodeFusionOptions(RequestModel):
     verbosity: Verbosity = Field(
         default=0.0, description="-1 minimal to 1 detailed. Other than 0 is not available in this build."
     )
-    style: dict[str, Knob] = Field(
+    style: Table[Knob] = Field(
         default_factory=dict, description="Control vectors by name. Not available in this build."
     )
     retrieval: RetrievalOptions | Literal[False] = Field(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
 from service.schemas.common import (
+    Items,
     Knob,
     RequestModel,
     RetrievalOptions,
     Seed,
     StopStrings,
+    Table,
     Temperature,
     TopP,
     Usage,
@@ -47,15 +49,15 @@ class GenerateRequest(RequestModel):
     signature: str | None = Field(
         default=None, description="A signature or skeleton the answer must keep to."
     )
-    constraints: list[str] = Field(default_factory=list, description="Conditions, one sentence each.")
-    examples: list[Example] = Field(default_factory=list[Example], description="Inputs with their outputs.")
+    constraints: Items[str] = Field(default_factory=list, description="Conditions, one sentence each.")
+    examples: Items[Example] = Field(default_factory=list[Example], description="Inputs with their outputs.")
     context: ContextOptions = Field(
         default_factory=ContextOptions, description="Not available in this build."
     )
     verbosity: Verbosity = Field(
         default=0.0, description="-1 minimal to 1 detailed. Other than 0 is not available in this build."
     )
-    style: dict[str, Knob] = Field(
+    style: Table[Knob] = Field(
         default_factory=dict, description="Control vectors by name. Not available in this build."
     )
     retrieval: RetrievalOptions | Literal[False] = Field(
@@ -81,12 +83,6 @@ class GenerateRequest(RequestModel):
         default=None, description="Strings that end the answer; they are not part of it."
     )
     stream: bool = Field(default=False, description="Answer as server-sent events.")
-
-    @model_validator(mode="after")
-    def _has_a_task(self) -> Self:
-        if not self.is_completion and not (self.prompt or "").strip():
-            raise ValueError("expected `prompt` (what to write), or `prefix` or `suffix` (code around a gap)")
-        return self
 
     @property
     def is_completion(self) -> bool:

@@ -7,12 +7,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from service.schemas.common import CodeFusionOptions, RequestModel, Seed, StopStrings, Temperature, TopP
+from service.schemas.common import (
+    CodeFusionOptions,
+    Items,
+    RequestModel,
+    Seed,
+    StopStrings,
+    Table,
+    Temperature,
+    TopP,
+    few_keys,
+)
 
 Penalty = Annotated[float, Field(ge=-2.0, le=2.0)]
-LogitBias = dict[Annotated[str, Field(pattern=r"^\d{1,9}$")], Annotated[float, Field(ge=-100.0, le=100.0)]]
+# No vocabulary has more; larger numbers do not fit the engine's messages.
+TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]
+LogitBias = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100.0, le=100.0)]],
+    BeforeValidator(few_keys),
+]
 FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 JsonObject = dict[str, Any]
 
@@ -49,9 +64,9 @@ class Message(RequestModel):
     """One turn of a chat."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[TextPart] | None = None
+    content: str | Items[TextPart] | None = None
     name: str | None = Field(default=None, max_length=64)
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Items[ToolCall] | None = None
     tool_call_id: str | None = Field(default=None, max_length=128)
     refusal: str | None = None
 
@@ -133,25 +148,25 @@ class _Sampling(RequestModel):
 class ChatCompletionBody(_Sampling):
     """`POST /v1/chat/completions`."""
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[Items[Message], Field(min_length=1)]
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(default=None, description="The older name.")
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     response_format: ResponseFormat | None = None
-    tools: list[Tool] | None = None
+    tools: Items[Tool] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    metadata: dict[str, str] | None = Field(default=None, max_length=16, description="Not stored.")
+    metadata: Table[str] | None = Field(default=None, max_length=16, description="Not stored.")
     store: Literal[False] | None = Field(default=None, description="This service stores nothing.")
     service_tier: Literal["auto", "default"] | None = None
-    modalities: list[Literal["text"]] | None = None
+    modalities: Items[Literal["text"]] | None = None
 
 
 class CompletionBody(_Sampling):
     """`POST /v1/completions`. With `suffix` the model fills the gap between `prompt` and `suffix`."""
 
-    prompt: str | list[str] | list[Annotated[int, Field(ge=0)]] = Field(
+    prompt: str | Items[str] | Items[TokenId] = Field(
         description="One text, a list with one text, or token ids. Special tokens spelt out in it are special "
         "(raw route), except together with `suffix`."
     )

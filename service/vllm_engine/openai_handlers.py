@@ -46,7 +46,7 @@ class OpenAIHandlers:
     async def chat(self, call: OpenAICall) -> OpenAIResult:
         """Answer a chat completion; user text never becomes a special token."""
         protected = ProtectedMessages(call.body["messages"])
-        request = _parse(ChatCompletionRequest, call, messages=protected.messages)
+        request = _parse(ChatCompletionRequest, call, {**call.body, "messages": protected.messages})
         if protected.has_literals:
             await self._pin_prompt(request, protected)
         return await _result(lambda: self.chat_handler.create_chat_completion(request))
@@ -56,7 +56,7 @@ class OpenAIHandlers:
         body = dict(call.body)
         if call.prompt_token_ids is not None:
             body["prompt"] = list(call.prompt_token_ids)
-        request = _parse(CompletionRequest, call, **body)
+        request = _parse(CompletionRequest, call, body)
         return await _result(lambda: self.completion_handler.create_completion(request))
 
     async def _pin_prompt(self, request: ChatCompletionRequest, protected: ProtectedMessages) -> None:
@@ -114,11 +114,9 @@ def build_handlers(
     return OpenAIHandlers(chat, completion, renderer, tokenizer, PromptEncoder(tokenizer))
 
 
-def _parse(model: type[Any], call: OpenAICall, **fields: Any) -> Any:
+def _parse(model: type[Any], call: OpenAICall, body: dict[str, Any]) -> Any:
     try:
-        return model.model_validate(
-            {**call.body, **fields, "request_id": call.request_id, "cache_salt": call.cache_salt}
-        )
+        return model.model_validate({**body, "request_id": call.request_id, "cache_salt": call.cache_salt})
     except Exception as error:
         raise to_service_error(error) from error
 

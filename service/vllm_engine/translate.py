@@ -38,7 +38,7 @@ def to_service_error(error: Exception) -> ServiceError:
         case VLLMClientError():
             # `str` of a validation error repeats the rejected value, which may be the prompt.
             message = str(error.args[0]) if error.args else "The request is invalid."
-            return BadRequestError(message, param=getattr(error, "parameter", None))
+            return _bad_request(message, getattr(error, "parameter", None))
         case GracefulHTTPError():
             return ServerBusyError(error.message, retry_after=5)
         case ValidationError():
@@ -77,5 +77,12 @@ def _from_fields(status: int, message: str, param: str | None) -> ServiceError:
     if status == ServerBusyError.status:
         return ServerBusyError(message, retry_after=5)
     if 400 <= status < 500:
-        return BadRequestError(message, param=param)
+        return _bad_request(message, param)
     return InternalError("The engine failed on this request.")
+
+
+def _bad_request(message: str, param: str | None) -> BadRequestError:
+    """Give OpenAI's code for a prompt that does not fit; vLLM calls the field `input_tokens`, which no client sent."""
+    if param == "input_tokens" or "maximum context length" in message:
+        return BadRequestError(message, code="context_length_exceeded")
+    return BadRequestError(message, param=param)

@@ -94,7 +94,7 @@ def random_weights(config: dict[str, Any]) -> dict[str, Tensor]:
     return {name: torch.randn(shape, generator=generator) * 0.2 for name, shape in shapes.items()}
 
 
-def write_checkpoint(folder: Path, num_shards: int = 2, **changes: object) -> dict[str, Tensor]:
+def write_checkpoint(folder: Path, num_shards: int = 2, **changes: Any) -> dict[str, Tensor]:
     config = CONFIG | changes
     weights = random_weights(config)
     names = sorted(weights)
@@ -165,7 +165,7 @@ def test_lost_features_are_told(tmp_path: Path, feature: str, capsys: pytest.Cap
     ],
 )
 def test_what_qwen2_cannot_express_is_refused(
-    tmp_path: Path, quiet: Reporter, changes: dict[str, object], message: str
+    tmp_path: Path, quiet: Reporter, changes: dict[str, Any], message: str
 ) -> None:
     write_checkpoint(tmp_path / "qwen", **changes)
     with pytest.raises(ConversionError, match=message):
@@ -178,6 +178,7 @@ def test_an_unknown_tensor_is_refused(tmp_path: Path, quiet: Reporter) -> None:
     save_file({"transformer.h.0.mlp.extra.weight": torch.zeros(2)}, tmp_path / "qwen/model-extra.safetensors")
     with pytest.raises(ConversionError, match=r"mlp\.extra"):
         convert_qwen(tmp_path / "qwen", tmp_path / "qwen2", quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["qwen"], "nothing half made is left"
 
 
 def test_pickled_weights_are_not_read(tmp_path: Path, quiet: Reporter) -> None:

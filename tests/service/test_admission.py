@@ -215,12 +215,26 @@ async def test_one_tenant_may_take_all_seats_until_another_waits_then_half() -> 
     noisy = [asyncio.create_task(queue.acquire("noisy", 1)) for _ in range(20)]
     quiet = [asyncio.create_task(queue.acquire("quiet", 1)) for _ in range(6)]
     await settle()
-    for _ in range(8):
+    for released in range(1, 9):
         queue.release("noisy", 1, 0.1)
         await settle()
-    assert [sum(task.done() for task in tasks) for tasks in (noisy, quiet)] == [4, 4]
+        # The first four all go to the quiet one; then each has half, and goes on with its own.
+        seated = [sum(task.done() for task in tasks) for tasks in (noisy, quiet)]
+        assert seated == [max(0, released - 4), min(4, released)]
     for task in (*noisy, *quiet):
         task.cancel()
+
+
+async def test_whoever_stood_behind_one_that_leaves_is_served_if_it_fits() -> None:
+    queue = FairQueue(4, 100, 1000)
+    await queue.acquire("a", 3)
+    wide = asyncio.create_task(queue.acquire("b", 4))
+    narrow = asyncio.create_task(queue.acquire("c", 1))
+    await settle()
+    assert not narrow.done()
+    wide.cancel()
+    await settle()
+    assert narrow.done()
 
 
 async def test_a_full_queue_refuses_with_an_estimate_and_makes_room_for_shorter_lines() -> None:
@@ -497,15 +511,16 @@ async def test_replicas_share_the_bound_of_open_requests(redis: Redis) -> None:
 async def test_the_leases_of_a_killed_replica_run_out(redis: Redis) -> None:
     killed, alive = Counters(redis.url, lease_seconds=0.3), Counters(redis.url, lease_seconds=30)
     who = someone().key_id
-    assert await killed.open(who, 1)
-    assert await alive.open(who, 1) is None
+    kept = await alive.open(who, 2)
+    assert kept
+    assert await killed.open(who, 2)
+    assert await alive.open(who, 2) is None
     await asyncio.sleep(0.35)
-    lease = await alive.open(who, 1)
-    assert lease
-    assert await alive.open(who, 1) is None
-    alive.close(who, lease)
+    assert await alive.open(who, 2)
+    assert await alive.open(who, 2) is None
+    alive.close(who, kept)
     await asyncio.sleep(0.05)
-    assert await killed.open(who, 1)
+    assert await killed.open(who, 2)
     await killed.aclose()
     await alive.aclose()
 
@@ -545,7 +560,8 @@ async def test_without_redis_everything_is_allowed_quickly_and_it_comes_back(
                 async with door.enter(who, sequences=1, tokens=1) as seat:
                     assert seat.rate_headers == {}
             assert time.monotonic() - begin < 1
-            assert door.storage_failures >= 1
+            # Not once per question: after a failure there is a pause.
+            assert 1 <= door.storage_failures <= 3
         finally:
             redis.start()
         await asyncio.sleep(0.25)

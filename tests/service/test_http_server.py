@@ -12,11 +12,13 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
+from uvicorn.server import ServerState
 
 from service.edge import guard
 from service.errors import ConfigurationError
@@ -30,9 +32,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 QUICK: dict[str, Any] = {
     "port": 0,
-    "header_timeout_seconds": 0.3,
-    "body_timeout_seconds": 0.3,
-    "send_timeout_seconds": 0.4,
+    "header_timeout_seconds": 0.5,
+    "body_timeout_seconds": 0.5,
+    "send_timeout_seconds": 0.5,
     "drain_seconds": 5.0,
 }
 
@@ -173,7 +175,7 @@ async def test_a_head_that_drips_is_cut_in_time(site: Site, lead_in: bytes) -> N
     if lead_in:
         writer.write(lead_in)
         await answer(reader)
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(0.6)
     begin = time.monotonic()
     closed = asyncio.create_task(is_closed(reader))
     for byte in b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ":
@@ -182,41 +184,38 @@ async def test_a_head_that_drips_is_cut_in_time(site: Site, lead_in: bytes) -> N
         if closed.done():
             break
     assert await closed
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 2
 
 
 async def test_a_silent_connection_is_cut_in_time(site: Site) -> None:
     reader, _ = await site.connect()
-    assert await is_closed(reader, 1)
+    assert await is_closed(reader, 2)
 
 
 async def test_a_slow_answer_is_not_a_slow_head() -> None:
     async with running() as site:
         reader, writer = await site.connect()
         writer.write(get("/wait"))
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1)
         site.release.set()
         assert await answer(reader) == (200, {"state": "done"})
 
 
-async def test_a_body_that_drips_is_answered_408(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("framing", "drop"), [("Content-Length: 1000", b" "), ("Transfer-Encoding: chunked", b"1\r\n \r\n")]
+)
+async def test_a_body_that_drips_is_answered_408(site: Site, framing: str, drop: bytes) -> None:
     reader, writer = await site.connect()
-    writer.write(post(b"", "Content-Length: 100"))
-    for _ in range(30):
-        writer.write(b" ")
+    writer.write(post(b"", framing))
+    answered = asyncio.create_task(answer(reader))
+    begin = time.monotonic()
+    while not answered.done():
+        writer.write(drop)
         await asyncio.sleep(0.02)
-    status, body = await answer(reader)
-    assert status == 408
-    assert body["error"]["code"] == "request_timeout"
-
-
-async def test_a_chunked_body_that_drips_is_answered_408(site: Site) -> None:
-    reader, writer = await site.connect()
-    writer.write(post(b"", "Transfer-Encoding: chunked"))
-    for _ in range(30):
-        writer.write(b"1\r\n \r\n")
-        await asyncio.sleep(0.02)
-    assert (await answer(reader))[0] == 408
+    status, body = await answered
+    assert (status, body["error"]["code"]) == (408, "request_timeout")
+    assert time.monotonic() - begin < 3
+    writer.close()
 
 
 @pytest.mark.parametrize("size", [2048, 2049, 200_000])
@@ -252,7 +251,7 @@ async def test_an_upload_nobody_reads_does_not_keep_its_connection(site: Site) -
             await writer.drain()
             await asyncio.sleep(0.02)
     assert closed.done()
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 3
 
 
 async def test_a_length_shorter_than_the_body_does_not_smuggle_a_request(site: Site) -> None:
@@ -268,7 +267,7 @@ async def test_the_beginning_of_a_next_request_is_a_slow_head_too(site: Site) ->
     reader, writer = await site.connect()
     writer.write(post(b'{"a":1}GET /he', "Content-Length: 7"))
     assert (await answer(reader))[0] == 200
-    assert await is_closed(reader, 1)
+    assert await is_closed(reader, 2)
 
 
 async def test_a_length_longer_than_the_body_is_answered_408(site: Site) -> None:
@@ -350,7 +349,7 @@ async def test_a_reader_that_stalls_is_cut_and_its_request_cancelled() -> None:
         begin = time.monotonic()
         await asyncio.wait_for(site.cancelled.wait(), 5)
         assert site.streams == 1
-        assert 0.4 < time.monotonic() - begin < 3
+        assert 0.4 < time.monotonic() - begin < 4
         await asyncio.sleep(0.05)
         assert site.lifecycle.open_requests == 0
 
@@ -364,6 +363,29 @@ async def test_a_slow_reader_that_goes_on_reading_is_not_cut() -> None:
             assert await reader.read(65_536)
             await asyncio.sleep(0.02)
         assert not site.cancelled.is_set()
+
+
+async def test_a_buffer_that_is_full_at_every_look_but_emptied_between_counts_as_read() -> None:
+    now = [0.0]
+    transport = Mock(get_write_buffer_size=Mock(return_value=65_536), get_extra_info=Mock(return_value=None))
+    config = HttpServer(
+        FastAPI(), Settings(server=ServerSettings(send_timeout_seconds=10)), Lifecycle()
+    ).config
+    config.load()
+    create: Any = config.http_protocol_class
+    connection = create(
+        config=config, server_state=ServerState(), app_state={}, _loop=Mock(time=lambda: now[0])
+    )
+    connection.connection_made(transport)
+    connection._head_since = None
+    for now[0] in range(30):
+        connection._check()
+        connection.pause_writing()
+        connection.resume_writing()
+    transport.abort.assert_not_called()
+    for now[0] in range(30, 45):
+        connection._check()
+    transport.abort.assert_called()
 
 
 async def test_the_client_that_leaves_cancels_its_request() -> None:
@@ -468,22 +490,22 @@ async def test_a_taken_port_is_a_clear_error() -> None:
 
 PROGRAM = """
 import os, signal, sys, threading
+from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from service.http_server import serve
 from service.lifecycle import Lifecycle
 from service.settings import ServerSettings, Settings
 lifecycle = Lifecycle()
-def end():
-    if sys.argv[1] == "dead":
-        os.kill(os.getpid(), signal.SIGHUP)
-    else:
-        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
-threading.Timer(0.3, end).start()
-sys.exit(serve(FastAPI(), Settings(server=ServerSettings(port=0)), lifecycle, reload=lambda: lifecycle.mark_dead("x")))
+@asynccontextmanager
+async def lifespan(app):
+    threading.Timer(0.2, os.kill, (os.getpid(), getattr(signal, sys.argv[1]))).start()
+    yield
+settings = Settings(server=ServerSettings(port=0))
+sys.exit(serve(FastAPI(lifespan=lifespan), settings, lifecycle, reload=lambda: lifecycle.mark_dead("x")))
 """
 
 
-@pytest.mark.parametrize(("end", "code"), [("SIGTERM", 0), ("dead", 1)])
+@pytest.mark.parametrize(("end", "code"), [("SIGTERM", 0), ("SIGHUP", 1)])
 async def test_the_process_exit_code(end: str, code: int) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, end)
     assert await asyncio.wait_for(process.wait(), 20) == code

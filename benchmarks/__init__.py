@@ -1,0 +1,1 @@
+"""How fast the service is, measured in one run on one machine: `python -m benchmarks --help`."""

@@ -1,0 +1,87 @@
+"""Start-up, split into its parts: the service is started several times, one after another, and its log is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from benchmarks.engine_setup import EngineSetup
+from benchmarks.import_time import ImportTime, costliest, measure_import
+from benchmarks.progress import Steps
+from benchmarks.report import Section, Table, number
+from benchmarks.service_process import running_service, settings_arguments
+from benchmarks.startup_log import Start, split_start
+from benchmarks.stats import Spread
+
+# At "debug" the service lets vLLM's own info lines pass, which mark the parts.
+_DETAILED_LOG = {"log.level": "debug"}
+_TOP_MODULES = 15
+_MODULE = "service.vllm_engine"
+
+
+@dataclass(frozen=True, slots=True)
+class StartupResult:
+    """The starts, and what importing the engine costs."""
+
+    starts: tuple[Start, ...]
+    imports: tuple[ImportTime, ...]
+
+
+def measure_startup(
+    repeats: int, setup: EngineSetup, steps: Steps, *, port: int | None = None
+) -> StartupResult:
+    """Start the service `repeats` times and import the engine once. Raises BenchmarkError."""
+    arguments = [*setup.service_arguments, *settings_arguments(_DETAILED_LOG)]
+    starts: list[Start] = []
+    for number_ in range(1, repeats + 1):
+        steps.begin(f"start {number_}/{repeats}")
+        with running_service(arguments, port=port) as service:
+            starts.append(split_start(list(service.process.lines), service.ready_after))
+        steps.done()
+    steps.begin(f"import {_MODULE}")
+    imports = measure_import(_MODULE, setup.environment)
+    steps.done()
+    return StartupResult(tuple(starts), tuple(imports))
+
+
+def startup_section(result: StartupResult) -> Section:
+    """Give the table of parts and the table of modules."""
+    data = {
+        "starts": [asdict(start) for start in result.starts],
+        "imports": [asdict(item) for item in costliest(list(result.imports), 100)],
+    }
+    return Section("startup", (_parts_table(result.starts), _imports_table(result.imports)), data)
+
+
+def _parts_table(starts: Sequence[Start]) -> Table:
+    names = list(dict.fromkeys(part.name for start in starts for part in start.parts))
+    rows: list[tuple[str, ...]] = []
+    for name in names:
+        values = [sum(part.seconds for part in start.parts if part.name == name) for start in starts]
+        rows.append(_row(name, values))
+    rows.append(_row("total: spawn to ready", [start.total for start in starts]))
+    columns = ("part", "median, s", *(f"start {i}" for i in range(1, len(starts) + 1)))
+    notes = ["The first start may read files from the disk that later ones find in memory."]
+    if missing := sorted({name for start in starts for name in start.missing}):
+        notes.append(
+            f"No line marked the end of: {', '.join(missing)}. That time is in the part that follows."
+        )
+    return Table(f"Start-up, {len(starts)} starts", columns, tuple(rows), tuple(notes))
+
+
+def _row(name: str, values: Sequence[float]) -> tuple[str, ...]:
+    return (name, number(Spread(tuple(values)).median, 2), *(number(value, 2) for value in values))
+
+
+def _imports_table(imports: Sequence[ImportTime]) -> Table:
+    rows = tuple(
+        (item.module, number(item.own * 1000, 0), number(item.cumulative * 1000, 0))
+        for item in costliest(list(imports), _TOP_MODULES)
+    )
+    total = sum(item.own for item in imports)
+    return Table(
+        f"`import {_MODULE}`: the {_TOP_MODULES} costliest of {len(imports)} modules",
+        ("module", "own, ms", "with its imports, ms"),
+        rows,
+        (f"All modules: {total:.1f} s under -X importtime, which itself slows imports down.",),
+    )
