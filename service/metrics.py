@@ -54,6 +54,9 @@ class Metrics:
             "codefusion_limit_storage_failures", "Times that limits were not enforced, their storage being down.",
             registry=self.registry,
         )  # fmt: skip
+        self.failed_logins = Gauge(
+            "codefusion_failed_logins", "Requests with a wrong key since the start.", registry=self.registry
+        )
         self.request_seconds = self._histogram(
             "request", "From arrival to the last byte.", _SECONDS, ["route"]
         )
@@ -92,7 +95,14 @@ class Metrics:
             self.inter_token_seconds.observe(stats.inter_token_seconds)
 
     def sample(
-        self, *, open_requests: int, seats: int, waiting: int, ready: bool, storage_failures: int
+        self,
+        *,
+        open_requests: int,
+        seats: int,
+        waiting: int,
+        ready: bool,
+        storage_failures: int,
+        failed_logins: int,
     ) -> None:
         """Set the gauges to what is true now; called when the page is asked for."""
         self.open.set(open_requests)
@@ -100,6 +110,7 @@ class Metrics:
         self.waiting.set(waiting)
         self.ready.set(ready)
         self.storage_failures.set(storage_failures)
+        self.failed_logins.set(failed_logins)
 
     def render(self) -> bytes:
         """Give the Prometheus page: ours first, then what vLLM keeps in the process's own registry."""

@@ -57,7 +57,9 @@ class ServerSettings(_Group):
         default=1024, ge=1, description="Open connections above this are answered 503."
     )
     trusted_hosts: tuple[str, ...] = Field(
-        default=("*",), description="Host headers served; others get 400. `*.example.org` matches subdomains."
+        default=("*",),
+        description="Host headers served; others get 400. `*.example.org` matches subdomains. Without keys `*` "
+        "means loopback names alone, so that no web page can reach the service through its reader's browser.",
     )
     docs: bool = Field(default=True, description="Serve /docs and /openapi.json.")
 

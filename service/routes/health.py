@@ -51,6 +51,7 @@ def metrics_router(*, public: bool) -> APIRouter:
             waiting=parts.admission.num_waiting,
             ready=parts.lifecycle.ready,
             storage_failures=parts.admission.storage_failures,
+            failed_logins=request.app.state.logins.total,
         )
         return Response(parts.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
