@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -55,6 +56,7 @@ def run(options: Options, console: Console) -> Report:
     if options.port is not None:
         require_free(options.port)
     hardware = detect()
+    _warn_if_busy(hardware)
     command = " ".join(["python -m benchmarks", *options.words])
     report = Report(command, describe_machine(hardware), datetime.now(UTC))
     for sections in _parts(options, hardware):
@@ -64,6 +66,14 @@ def run(options: Options, console: Console) -> Report:
             show(section, console)
             console.print(f"[dim]{folder}/report.md[/dim]", highlight=False)
     return report
+
+
+def _warn_if_busy(hardware: Hardware) -> None:
+    load = os.getloadavg()[0]
+    if load > len(hardware.cpu.cores) / 4:
+        Console(stderr=True).print(
+            f"[yellow]This machine is busy (load average {load:.1f}): figures will be lower and spread more.[/yellow]"
+        )
 
 
 def _parts(options: Options, hardware: Hardware) -> list[Callable[[], Sequence[Section]]]:

@@ -71,7 +71,7 @@ async def measure_loaded(
     """Watch the loop during a load run."""
     before = await read_lag(client)
     result = await run_load(client, plan, on_tick)
-    window = LagWindow(f"{plan.rate:g} requests/s", (await read_lag(client)).since(before))
+    window = LagWindow(f"load {plan.rate:g}/s", (await read_lag(client)).since(before))
     return result, window
 
 

@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.errors import ProcessFailedError
@@ -51,6 +52,17 @@ def read_import_times(text: str) -> list[ImportTime]:
     return [ImportTime(line[4], int(line[1]) / 1e6, int(line[2]) / 1e6) for line in found if line]
 
 
-def costliest(times: list[ImportTime], count: int) -> list[ImportTime]:
+def costliest(times: Sequence[ImportTime], count: int) -> list[ImportTime]:
     """Give the modules with the most time of their own: cumulative times count the same second many times."""
     return sorted(times, key=lambda item: item.own, reverse=True)[:count]
+
+
+def by_package(times: Sequence[ImportTime]) -> list[tuple[str, int, float]]:
+    """Give each top-level package with its number of modules and their own seconds, costliest first."""
+    counts: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for item in times:
+        package = item.module.split(".", 1)[0]
+        counts[package] += 1
+        seconds[package] += item.own
+    return sorted(((name, counts[name], own) for name, own in seconds.items()), key=lambda item: -item[2])

@@ -60,9 +60,10 @@ class LoggedProcess:
         self._reader.start()
 
     def _read(self, output: IO[bytes]) -> None:
-        for line in output:
-            at = time.perf_counter() - self.begun
-            self.lines.append(LogLine(at, line.decode("utf-8", "replace").rstrip()))
+        with output:
+            for line in output:
+                at = time.perf_counter() - self.begun
+                self.lines.append(LogLine(at, line.decode("utf-8", "replace").rstrip()))
 
     @property
     def exit_code(self) -> int | None:

@@ -20,6 +20,10 @@ _NOTES: tuple[str, ...] = (
 )
 
 
+# What a reader needs to know of the engine; the whole list is in the JSON. max_num_seqs holds the largest batch.
+_NAMED = ("dtype", "max_num_seqs", "max_num_batched_tokens", "distributed_executor_backend", "enforce_eager")
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One case in both arms."""
@@ -94,7 +98,8 @@ def throughput_section(result: ThroughputResult, setup: EngineSetup) -> Section:
 
 
 def _notes(comparisons: list[Comparison], setup: EngineSetup) -> tuple[str, ...]:
-    notes = list(_NOTES)
+    engine = ", ".join(f"{name} {setup.engine_args[name]}" for name in _NAMED if name in setup.engine_args)
+    notes = [*_NOTES, f"Both arms: {engine}."] if engine else list(_NOTES)
     if setup.is_fake:
         notes.insert(0, "REHEARSAL without a model: the ratios say nothing about the service.")
     if (least := min(item.full_answers for item in comparisons)) < 1:

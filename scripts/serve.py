@@ -19,7 +19,7 @@ from rich.console import Console
 
 from scripts.ask import show
 
-_PROMPT = "Write a function that parses an ISO 8601 duration such as PT1H30M into seconds."
+_PROMPT = "Write a function is_prime(n) that tells whether n is a prime number."
 console = Console()
 
 

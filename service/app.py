@@ -62,6 +62,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A redirect would name the Host that the client sent.
+        redirect_slashes=False,
         lifespan=_lifespan,
         middleware=guard(settings, lifecycle, RequestMetrics.layer(metrics)),
         exception_handlers={RequestValidationError: _refuse_body, HTTPException: _refuse_route},

@@ -110,7 +110,8 @@ def check_completion(body: CompletionBody, limits: LimitSettings) -> None:
         raise BadRequestError("max_tokens 0 needs echo: true.", param="max_tokens")
     if body.best_of is not None and body.best_of != (body.n or 1):
         raise BadRequestError(
-            f"best_of is served only when equal to n ({body.n or 1}); got {body.best_of}.", param="best_of"
+            f"best_of is served only when equal to n ({body.n or 1}); got {quoted(body.best_of)}.",
+            param="best_of",
         )
     if isinstance(body.prompt, list) and (not body.prompt or isinstance(body.prompt[0], str)):
         _exactly_one(len(body.prompt))

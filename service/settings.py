@@ -248,8 +248,8 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
 
-# Variables with our prefix that are not settings: model_store reads the first, the Makefile the second.
-_OTHER_VARIABLES = frozenset({"CODEFUSION_CACHE", "CODEFUSION_TORCH_INDEX"})
+# Variables with our prefix that are not settings: read by model_store, the Makefile and scripts/ask.py.
+_OTHER_VARIABLES = frozenset({"CODEFUSION_CACHE", "CODEFUSION_TORCH_INDEX", "CODEFUSION_API_KEY"})
 
 
 def load_settings(

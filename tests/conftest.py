@@ -65,26 +65,25 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
             await asyncio.sleep(0.002)
 
 
+@asynccontextmanager
+async def serve_in_process(
+    engine: FakeEngine | None = None, *, seats: int = 18, ready: bool = True, **overrides: Any
+) -> AsyncGenerator[Running, None]:
+    """Serve without a socket; for module-wide fixtures. Tests take the fixture `in_process`."""
+    app, engine, settings = _build(engine, seats, overrides)
+    lifecycle: Lifecycle = app.state.services.lifecycle
+    async with app.router.lifespan_context(app):
+        if ready:
+            await until(lambda: lifecycle.ready)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=30) as client:
+            yield Running(app, engine, lifecycle, client, settings)
+
+
 @pytest.fixture
 def in_process() -> Serve:
     """Serve without a socket: fast, for everything that is not about connections."""
-
-    @asynccontextmanager
-    async def serve(
-        engine: FakeEngine | None = None, *, seats: int = 18, ready: bool = True, **overrides: Any
-    ) -> AsyncGenerator[Running, None]:
-        app, engine, settings = _build(engine, seats, overrides)
-        lifecycle: Lifecycle = app.state.services.lifecycle
-        async with app.router.lifespan_context(app):
-            if ready:
-                await until(lambda: lifecycle.ready)
-            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(
-                transport=transport, base_url="http://127.0.0.1", timeout=30
-            ) as client:
-                yield Running(app, engine, lifecycle, client, settings)
-
-    return serve
+    return serve_in_process
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ async def test_no_request_fails_while_a_replica_drains_and_ends(site: Site) -> N
 async def test_full_replica_hands_on_and_is_asked_again(site: Site) -> None:
     """A 503 must not take a replica out: when both are full for a moment, both are back a moment later."""
     for replica in site.replicas:
-        replica.lifecycle._state = State.STARTING
+        replica.lifecycle._state = State.STARTING  # pyright: ignore[reportPrivateUsage]
     refused = await site.ask("Bearer one")
     assert refused.status_code == 503
     assert refused.json()["error"]["code"] == "starting"

@@ -1,6 +1,8 @@
-"""What the OpenAPI document says of errors, once for all routes."""
+"""What the OpenAPI document says of errors and streams, once for all routes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 ERRORS: dict[int | str, str] = {
     400: "The request breaks a rule; `param` names the field.",
@@ -13,4 +15,13 @@ ERRORS: dict[int | str, str] = {
     500: "Our fault; the id is in X-Request-Id.",
     503: "The server is full, starting, draining, or its engine died; see Retry-After.",
     504: "The request's deadline passed.",
+}
+
+# `itemSchema` is OpenAPI 3.2's, as FastAPI writes it too: older readers pass over it.
+EVENTS: dict[str, Any] = {
+    "itemSchema": {
+        "type": "object",
+        "properties": {"data": {"type": "string", "description": "JSON; `[DONE]` in the last event."}},
+        "required": ["data"],
+    }
 }

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from service.errors import ErrorBody
 from service.keys import Principal, require
 from service.routes import answers
-from service.routes.documented import ERRORS
+from service.routes.documented import ERRORS, EVENTS
 from service.schemas.generate import STREAM_EXAMPLE, GenerateChunk, GenerateRequest, GenerateResponse
 from service.services import services
 
@@ -26,9 +26,7 @@ router = APIRouter(tags=["generate"])
     responses={
         200: {
             "description": "The code and the report; with `stream: true`, server-sent events.",
-            "content": {
-                "text/event-stream": {"schema": {"type": "string"}, "examples": {"stream": STREAM_EXAMPLE}}
-            },
+            "content": {"text/event-stream": {**EVENTS, "examples": {"stream": STREAM_EXAMPLE}}},
         },
         **{status: {"model": ErrorBody, "description": text} for status, text in ERRORS.items()},
     },

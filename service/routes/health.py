@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from service.errors import EngineDeadError, ErrorBody
 from service.keys import require
+from service.routes.documented import ERRORS
 from service.schemas.common import HealthReport
 from service.services import services
 
@@ -38,9 +39,17 @@ def metrics_router(*, public: bool) -> APIRouter:
     """Make the route for Prometheus; without `public` it asks for a key with the scope `metrics`."""
     scoped = APIRouter(tags=["operations"])
     dependencies = [] if public else [Depends(require("metrics"))]
+    refusals = {} if public else {status: ERRORS[status] for status in (401, 403, 429)}
 
     @scoped.get(
-        "/metrics", dependencies=dependencies, summary="Counters for Prometheus", response_class=Response
+        "/metrics",
+        dependencies=dependencies,
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+            **{status: {"model": ErrorBody, "description": text} for status, text in refusals.items()},
+        },
+        summary="Counters for Prometheus",
+        response_class=Response,
     )
     async def metrics(request: Request) -> Response:
         """Give codefusion_* and vllm:* in Prometheus's text format."""

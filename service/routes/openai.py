@@ -14,7 +14,7 @@ from service.engine import ModelInfo
 from service.errors import ErrorBody, NotFoundError
 from service.keys import Principal, require
 from service.routes import answers
-from service.routes.documented import ERRORS
+from service.routes.documented import ERRORS, EVENTS
 from service.schemas.common import ModelCard, ModelList
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.services import services
@@ -31,7 +31,7 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
         "description": "As OpenAI's; with `stream: true`, server-sent events.",
         "content": {
             "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": EVENTS,
         },
     }
 }

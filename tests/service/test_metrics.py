@@ -67,6 +67,7 @@ async def test_every_metric_is_on_the_page_from_the_start(in_process: Serve) -> 
         "codefusion_waiting_requests": "gauge",
         "codefusion_ready": "gauge",
         "codefusion_limit_storage_failures": "gauge",
+        "codefusion_failed_logins": "gauge",
         "codefusion_request_seconds": "histogram",
         "codefusion_queue_seconds": "histogram",
         "codefusion_time_to_first_token_seconds": "histogram",
@@ -234,7 +235,8 @@ async def test_a_client_cannot_make_labels(in_process: Serve) -> None:
             await service.client.post(f"/v1/{i}/../generate", json={})
             await service.client.request(f"METHOD{i}", "/generate")
             await service.client.get(f"/v1/models/model-{i}")
-            await ask(service, **{f"field-{i}": 1})
+            unknown: dict[str, Any] = {f"field-{i}": 1}
+            await ask(service, **unknown)
             await ask(service, language=f"language-{i}")
             await service.client.post("/v1/completions", json={"prompt": "x", "model": f"model-{i}"})
         after = await page(service)

@@ -13,11 +13,12 @@ from starlette.routing import BaseRoute, Route
 
 from service.app import create_app
 from service.fake_engine import FakeEngine
+from service.key_file import Scope
 from service.keys import require
 from tests.conftest import KeyFile, Running, Serve, settings_with
 
 PROBES = {"/healthz", "/readyz"}
-SCOPES = {
+SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/generate"): "infer",
     ("POST", "/v1/chat/completions"): "infer",
     ("POST", "/v1/completions"): "infer",
@@ -26,6 +27,7 @@ SCOPES = {
     ("GET", "/openapi.json"): "infer",
     ("GET", "/metrics"): "metrics",
 }
+OTHERS: dict[Scope, tuple[Scope, Scope]] = {"infer": ("admin", "metrics"), "metrics": ("infer", "admin")}
 BODIES: dict[str, dict[str, Any]] = {
     "/generate": {"prompt": "x"},
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "x"}]},
@@ -92,9 +94,9 @@ async def ask(service: Running, method: str, path: str, headers: dict[str, str])
 async def test_a_route_opens_to_a_key_with_its_scope_alone(
     in_process: Serve, key_file: KeyFile, method: str, path: str
 ) -> None:
-    right, everything = key_file.add("acme", SCOPES[method, path]), key_file.add("acme")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    others = [scope for scope in ("infer", "admin", "metrics") if scope != SCOPES[method, path]]
-    wrong = key_file.add("acme", *others)
+    scope = SCOPES[method, path]
+    right, everything = key_file.add("acme", scope), key_file.add("acme")
+    wrong = key_file.add("acme", *OTHERS[scope])
     bearer = right["Authorization"]
     async with in_process(access__keys_file=key_file.path) as service:
         assert await ask(service, method, path, right) == 200
@@ -147,7 +149,9 @@ async def test_without_keys_everyone_on_this_machine_may_call(in_process: Serve)
 async def test_nothing_else_is_served(in_process: Serve, path: str) -> None:
     async with in_process() as service:
         for method in ("GET", "POST"):
-            answer = await service.client.request(method, path, json={} if method == "POST" else None)
+            answer = await service.client.request(
+                method, f"http://127.0.0.1{path}", json={} if method == "POST" else None
+            )
             assert answer.status_code == 404
             assert answer.json()["error"]["code"] == "not_found"
             assert path in answer.json()["error"]["message"]
