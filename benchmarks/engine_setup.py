@@ -12,9 +12,10 @@ from typing import Any, cast
 from benchmarks.errors import BenchmarkError, ModelMissingError, UnequalArmsError
 from benchmarks.service_process import UNLIMITED, LogLine, settings_arguments
 from model_store import ModelStoreError, find_model
-from service.engine_plan import EnginePlan, ModelShape, plan
+from service.engine_plan import EnginePlan, plan
 from service.errors import ConfigurationError
 from service.hardware import Hardware
+from service.model_shape import ModelShape
 from service.settings import Settings, load_settings
 
 _CLIENT_KEY = "CODEFUSION_API_KEY"

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.console import Console
 from scripts.ask import show
 
 _PROMPT = "Write a function is_prime(n) that tells whether n is a prime number."
+_LOG = Path("results/service.log")
 console = Console()
 
 
@@ -55,12 +57,17 @@ def _wait_until_ready(service: subprocess.Popen[bytes], base_url: str) -> bool:
     begun = time.monotonic()
     with console.status("") as status:
         while service.poll() is None:
-            status.update(f"starting the engine … {time.monotonic() - begun:.0f} s (about 40 s on two cores)")
+            seconds = time.monotonic() - begun
+            status.update(f"starting the engine … {seconds:.0f} s (about 30 s on two cores; log: {_LOG})")
             if _is_ready(base_url):
                 console.print(f"ready after {time.monotonic() - begun:.0f} s at {base_url}")
                 return True
             time.sleep(0.25)
     return False
+
+
+def _log_lines() -> list[str]:
+    return _LOG.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _is_ready(base_url: str) -> bool:

@@ -12,15 +12,17 @@ from fastapi import FastAPI
 from model_store import ensure_model, find_model, load_catalog, verify_model
 from service.admission import seats_for
 from service.app import create_app
-from service.check import find_problems, print_check
+from service.check import find_problems
+from service.check_report import print_check
 from service.engine import Engine
-from service.engine_plan import EnginePlan, ModelShape, log_plan, plan
+from service.engine_plan import EnginePlan, log_plan, plan
 from service.errors import ConfigurationError
 from service.fake_engine import FakeEngine
 from service.hardware import detect
 from service.keys import KeyRing, require_keys_or_loopback
 from service.lifecycle import Lifecycle
 from service.logs import adopt
+from service.model_shape import ModelShape
 from service.settings import Settings
 
 log = structlog.get_logger(__name__)

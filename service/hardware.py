@@ -1,8 +1,8 @@
 """What this process may compute with: CPU cores and features, memory, GPUs.
 
-Reads /proc, /sys/fs/cgroup and, where torch was built with CUDA, torch.cuda. A container's limits count, not the
-machine's size: affinity masks and cgroup quotas (v1 and v2) are respected. Never fails: what cannot be read is
-reported as unknown or absent, with the reason. Knows nothing of models or of vLLM.
+Reads /proc and, where torch was built with CUDA, torch.cuda. A container's limits count, not the machine's size:
+affinity masks and the limits of `service.cgroup` are respected. Never fails: what cannot be read is reported as
+unknown or absent, with the reason. Knows nothing of models or of vLLM.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from service.cgroup import CgroupFolders, text_of
 
 # Flags as Linux spells them (x86 "flags", ARM "Features") -> our name. The ones that decide a kernel or a dtype.
 _FEATURES = {
@@ -36,8 +38,6 @@ _ARM_PARTS = {
     "0xd4f": "ARM Neoverse-V2",
     "0xd84": "ARM Neoverse-V3",
 }
-# cgroup v1 writes "no limit" as a number close to 2**63.
-_NO_LIMIT = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -186,75 +186,6 @@ def _gpu(properties: object) -> Gpu:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CgroupFolders:
-    """The folders whose limits bind this process, innermost first: a limit of any ancestor counts too.
-
-    v2  /sys/fs/cgroup/<path>/cpu.max, memory.max          one tree
-    v1  /sys/fs/cgroup/cpu/<path>/..., memory/<path>/...   a tree per controller
-    """
-
-    cpu: tuple[Path, ...] = ()
-    memory: tuple[Path, ...] = ()
-
-    @classmethod
-    def of_process(cls, membership: Path, root: Path) -> CgroupFolders:
-        """Read a /proc/<pid>/cgroup. A path outside a container's own view is taken as the root of the view."""
-        folders: dict[str, list[Path]] = {"cpu": [], "memory": []}
-        for line in _text(membership).splitlines():
-            _, controllers, path = [*line.split(":", 2), "", ""][:3]
-            for name, found in folders.items():
-                if controllers == "":
-                    found.extend(_ancestors(root, path))
-                elif name in controllers.split(","):
-                    # Mounted as "cpu,cpuacct", or as "cpu" with a link; v1 beside v2 comes first: it is in charge.
-                    mount = root / controllers if (root / controllers).is_dir() else root / name
-                    found[:0] = _ancestors(mount, path)
-        return cls(tuple(folders["cpu"]), tuple(folders["memory"]))
-
-    def cpu_quota(self) -> float | None:
-        """CPUs' worth of time granted: the least of all levels, None when none sets one."""
-        quotas: list[float] = []
-        for folder in self.cpu:
-            words = _text(folder / "cpu.max").split() or [
-                _text(folder / "cpu.cfs_quota_us").strip(),
-                _text(folder / "cpu.cfs_period_us").strip(),
-            ]
-            # "max 100000" in v2 and -1 in v1 mean no limit; neither is all digits.
-            if len(words) == 2 and all(word.isdigit() for word in words) and int(words[1]):
-                quotas.append(int(words[0]) / int(words[1]))
-        return min(quotas, default=None)
-
-    def memory_limit(self) -> Memory | None:
-        """The level with the least memory left, None when none sets a limit."""
-        levels = [level for folder in self.memory if (level := _memory_level(folder))]
-        if not levels:
-            return None
-        total, available = min(level.total for level in levels), min(level.available for level in levels)
-        return Memory(total, available, is_limited=True)
-
-
-def _memory_level(folder: Path) -> Memory | None:
-    limit = _number(folder / "memory.max") or _number(folder / "memory.limit_in_bytes")
-    if limit is None or limit >= _NO_LIMIT:
-        return None
-    used = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
-    # Cached file pages count as used but are given up on demand; without this a container that has just read
-    # its weights would look full.
-    stat = dict(line.split(" ", 1) for line in _text(folder / "memory.stat").splitlines() if " " in line)
-    reclaimable = int(stat.get("total_inactive_file", stat.get("inactive_file", "0")))
-    return Memory(limit, max(0, limit - max(0, used - reclaimable)), is_limited=True)
-
-
-def _ancestors(mount: Path, path: str) -> Iterator[Path]:
-    inner = mount / path.strip("/")
-    folders = (inner, *inner.parents) if inner.is_dir() and ".." not in inner.parts else (mount,)
-    for folder in folders:
-        yield folder
-        if folder == mount:
-            return
-
-
 def _affinity() -> set[int]:
     # macOS has no affinity masks.
     if hasattr(os, "sched_getaffinity"):
@@ -268,29 +199,17 @@ def _core_of(cpu: int, block: Mapping[str, str]) -> object:
 
 
 def _blocks(cpuinfo: Path) -> Iterator[dict[str, str]]:
-    for text in _text(cpuinfo).split("\n\n"):
+    for text in text_of(cpuinfo).split("\n\n"):
         pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
         yield {name.strip(): value.strip() for name, value in pairs}
 
 
 def _meminfo(path: Path) -> dict[str, int]:
-    pairs = (line.split(":", 1) for line in _text(path).splitlines() if ":" in line)
+    pairs = (line.split(":", 1) for line in text_of(path).splitlines() if ":" in line)
     values = {name: int(value.split()[0]) * 1024 for name, value in pairs if value.split()}
     if not values and hasattr(os, "sysconf"):
         values["MemTotal"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return values
-
-
-def _number(path: Path) -> int | None:
-    text = _text(path).strip()
-    return int(text) if text.isdigit() else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _first_line(message: object) -> str:

@@ -15,7 +15,8 @@ from service.errors import BadRequestError, NotFoundError
 from service.keys import Principal
 from service.languages import language
 from service.limits import check_chat, check_completion
-from service.prompt import STOP_TOKENS, PromptEncoder, PromptError, PromptParts, fit
+from service.prompt import STOP_TOKENS, PromptError, PromptParts, fit
+from service.prompt_encoder import PromptEncoder
 from service.salt import CacheSalts
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import Settings

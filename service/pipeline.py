@@ -22,12 +22,12 @@ from service.prompt import (
     Example,
     Form,
     Prompt,
-    PromptEncoder,
     PromptError,
     PromptParts,
     PromptTooLongError,
     fit,
 )
+from service.prompt_encoder import PromptEncoder
 from service.salt import CacheSalts
 from service.schemas.common import Usage
 from service.schemas.generate import (

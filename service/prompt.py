@@ -24,13 +24,14 @@ This module does not know sampling, retrieval or HTTP.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
-from typing import Final, Protocol
+from typing import Final
 
 from service.languages import Language
+from service.prompt_budget import keep_around_cursor
+from service.prompt_encoder import PromptEncoder, Segment, Special, Text
 
 STOP_TOKENS: Final = (
     "<|im_end|>",
@@ -88,10 +89,6 @@ class PromptTooLongError(PromptError):
         self.limit = limit
 
 
-class SpecialTokenError(RuntimeError):
-    """The tokenizer lacks a control token of the template, or reads one out of plain text. Never the user's fault."""
-
-
 # ---------------------------------------------------------------------------------------------- values
 
 
@@ -114,23 +111,6 @@ class PromptParts:
     signature: str | None = None
     constraints: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Special:
-    """One control token, by its spelling in the vocabulary."""
-
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Plain text: whatever it spells, it never becomes a control token."""
-
-    text: str
-
-
-Segment = Special | Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,87 +141,6 @@ class Prompt:
     token_ids: tuple[int, ...]
     trimmed_prefix_chars: int = 0
     trimmed_suffix_chars: int = 0
-
-
-# ---------------------------------------------------------------------------------------------- tokens
-
-
-class Tokenizer(Protocol):
-    """What is needed of a Hugging Face tokenizer."""
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Return the ids of `text`; literals of added tokens become those tokens."""
-        ...
-
-    def get_added_vocab(self) -> dict[str, int]:
-        """Return every added token, control tokens among them, with its id."""
-        ...
-
-
-class PromptEncoder:
-    """Segments to ids. Built once per tokenizer; holds no state between calls.
-
-    Text that spells an added token is cut inside the literal, and the parts are encoded one by one. Hugging
-    Face's `split_special_tokens=True` is no substitute: it passes over only those added tokens whose `special`
-    flag is set (upstream Qwen2.5 does not set it for `<|fim_prefix|>` and `<tool_call>`), and it is a switch on
-    the shared tokenizer that a second thread may flip.
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        # Some vocabularies add runs of blanks as tokens; those belong to text.
-        self._added = {token: id_ for token, id_ in tokenizer.get_added_vocab().items() if token.strip()}
-        self._control_ids = frozenset(self._added.values())
-        # Shortest first: a literal that begins another one is then cut as well.
-        literals = sorted(self._added, key=len)
-        self._literal = re.compile("|".join(map(re.escape, literals)) if literals else r"(?!)")
-
-    def encode(self, segments: Iterable[Segment]) -> list[int]:
-        """Return the ids of a whole prompt. Adjacent texts are encoded as one, as if they had been one segment."""
-        ids: list[int] = []
-        for is_text, run in groupby(segments, key=lambda segment: isinstance(segment, Text)):
-            if is_text:
-                ids += self.encode_text("".join(segment.text for segment in run if isinstance(segment, Text)))
-            else:
-                ids += self.special_ids(segment.token for segment in run if isinstance(segment, Special))
-        return ids
-
-    def encode_text(self, text: str) -> list[int]:
-        """Return the ids of plain text.
-
-        Equal to the tokenizer's own ids unless the text spells an added token; no id is a control token's.
-        """
-        ids: list[int] = []
-        for piece in self._split_literals(text):
-            ids += self._tokenizer.encode(piece, add_special_tokens=False)
-        if not self._control_ids.isdisjoint(ids):
-            msg = "the tokenizer read a control token out of plain text"
-            raise SpecialTokenError(msg)
-        return ids
-
-    def special_ids(self, tokens: Iterable[str]) -> list[int]:
-        """Return the id of each control token. Raises SpecialTokenError for one the vocabulary lacks."""
-        try:
-            return [self._added[token] for token in tokens]
-        except KeyError as error:
-            msg = f"the tokenizer has no control token {error.args[0]!r}"
-            raise SpecialTokenError(msg) from error
-
-    def _split_literals(self, text: str) -> Iterator[str]:
-        start = 0
-        while match := self._literal.search(text, start):
-            cut = match.start() + _cut_inside(match.group())
-            yield text[start:cut]
-            # Not the end of the match: a second literal may begin inside this one.
-            start = cut
-        yield text[start:]
-
-
-def _cut_inside(literal: str) -> int:
-    # Qwen's pre-tokenizer ends a piece wherever a letter is followed by something else (<|im_end|> is read as
-    # `<|`, `im`, `_end`, `|>`), so cutting there gives the ids that the text would have without any added token.
-    after_letters = re.search(r"[^\W\d_](?=[\W\d_])", literal)
-    return after_letters.end() if after_letters else max(1, len(literal) // 2)
 
 
 # ---------------------------------------------------------------------------------------------- layout
@@ -360,6 +259,9 @@ def _fit_completion(parts: PromptParts, encoder: PromptEncoder, max_prompt_token
     prefix, suffix = parts.prefix or "", parts.suffix or ""
     comment = "\n\n".join(_sections(parts, in_comment=True))
 
+    def num_tokens(text: str) -> int:
+        return len(encoder.encode_text(text))
+
     def layout(prefix: str, suffix: str) -> tuple[Segment, ...]:
         return fim_segments(_with_comment_above_cursor(prefix, comment, parts.language), suffix)
 
@@ -372,11 +274,8 @@ def _fit_completion(parts: PromptParts, encoder: PromptEncoder, max_prompt_token
 
     fixed_tokens = len(encoder.encode(layout("", "")))
     room = max_prompt_tokens - fixed_tokens
-    num_tokens = _counter(encoder)
     while room > 0:
-        prefix_room, suffix_room = _share(room, num_tokens(prefix), num_tokens(suffix))
-        left = prefix[_prefix_start(prefix, prefix_room, num_tokens) :]
-        right = suffix[: _suffix_end(suffix, suffix_room, num_tokens)]
+        left, right = keep_around_cursor(prefix, suffix, room, num_tokens)
         segments = layout(left, right)
         token_ids = encoder.encode(segments)
         if len(token_ids) <= max_prompt_tokens:
@@ -387,46 +286,3 @@ def _fit_completion(parts: PromptParts, encoder: PromptEncoder, max_prompt_token
         room -= len(token_ids) - max_prompt_tokens
     # Room for the template and the comment, but not for one token of the user's code.
     raise PromptTooLongError(fixed_tokens + 1, max_prompt_tokens)
-
-
-def _counter(encoder: PromptEncoder) -> Callable[[str], int]:
-    def num_tokens(text: str) -> int:
-        return len(encoder.encode_text(text))
-
-    return num_tokens
-
-
-def _share(room: int, prefix_tokens: int, suffix_tokens: int) -> tuple[int, int]:
-    suffix_room = min(suffix_tokens, max(room // 4, room - prefix_tokens))
-    return room - suffix_room, suffix_room
-
-
-def _prefix_start(prefix: str, room: int, num_tokens: Callable[[str], int]) -> int:
-    line_starts = [0, *(match.end() for match in re.finditer(r"\n", prefix))]
-    at_line = _first_fitting(line_starts, lambda start: num_tokens(prefix[start:]) <= room)
-    if at_line is not None and (at_line == 0 or num_tokens(prefix[at_line:]) * 2 >= room):
-        return at_line
-    at_char = _first_fitting(range(len(prefix) + 1), lambda start: num_tokens(prefix[start:]) <= room)
-    return len(prefix) if at_char is None else at_char
-
-
-def _suffix_end(suffix: str, room: int, num_tokens: Callable[[str], int]) -> int:
-    line_ends = [len(suffix), *(match.end() for match in reversed(list(re.finditer(r"\n", suffix))))]
-    at_line = _first_fitting(line_ends, lambda end: num_tokens(suffix[:end]) <= room)
-    if at_line is not None and (at_line == len(suffix) or num_tokens(suffix[:at_line]) * 2 >= room):
-        return at_line
-    at_char = _first_fitting(range(len(suffix), -1, -1), lambda end: num_tokens(suffix[:end]) <= room)
-    return 0 if at_char is None else at_char
-
-
-def _first_fitting(cuts: Sequence[int], fits: Callable[[int], bool]) -> int | None:
-    # Bisection: a longer text seldom takes fewer tokens. Where it does, the cut found is a little too deep, but
-    # every cut returned was itself tried.
-    low, high = 0, len(cuts)
-    while low < high:
-        middle = (low + high) // 2
-        if fits(cuts[middle]):
-            high = middle
-        else:
-            low = middle + 1
-    return cuts[high] if high < len(cuts) else None

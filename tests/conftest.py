@@ -17,6 +17,7 @@ import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
+from hypothesis import settings as hypothesis_settings
 
 from service.app import create_app
 from service.fake_engine import FakeEngine
@@ -25,6 +26,10 @@ from service.key_file import SCOPES, KeyRecord, Scope, new_key, write_keys
 from service.lifecycle import Lifecycle
 from service.logs import configure_logging
 from service.settings import LogSettings, Settings, load_settings
+
+# On a machine that others use too, a slow example says nothing about the code.
+hypothesis_settings.register_profile("codefusion", deadline=None)
+hypothesis_settings.load_profile("codefusion")
 
 
 @dataclass
@@ -144,6 +149,9 @@ def log_output(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     kept = (root.handlers, root.level, sys.excepthook, threading.excepthook, logging.raiseExceptions)
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
+    for client in ("httpx", "httpcore"):
+        # The tests' own client, not the service.
+        monkeypatch.setattr(logging.getLogger(client), "propagate", False)
     configure_logging(LogSettings(level="debug", format="json"))
     yield written
     root.handlers, root.level, sys.excepthook, threading.excepthook, logging.raiseExceptions = kept

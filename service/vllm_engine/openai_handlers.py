@@ -23,7 +23,7 @@ from vllm.renderers.online_renderer import OnlineRenderer
 
 from service.engine import OpenAICall, OpenAIResult, Tokenizer
 from service.errors import ServiceError
-from service.prompt import PromptEncoder
+from service.prompt_encoder import PromptEncoder
 from service.vllm_engine.plain_text import ProtectedMessages
 from service.vllm_engine.translate import from_error_payload, from_error_response, to_service_error
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.engine import Tokenizer
-from service.prompt import PromptEncoder
+from service.prompt_encoder import PromptEncoder
 
 # Everything Qwen2.5's vocabulary treats as one token by its spelling, and whatever else looks like it.
 _SPECIAL = re.compile(r"<\|[a-zA-Z_]{1,32}\|>|</?tool_call>")

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
-import os
-import socket
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from model_store import load_catalog
-from service.check import Problem, Surroundings, find_problems, look_around, print_check
-from service.engine_plan import EnginePlan, ModelShape, plan
+from service.check import Problem, find_problems
+from service.engine_plan import EnginePlan, plan
 from service.hardware import Cpu, Gpu, Hardware, Memory
-from service.settings import Settings, load_settings
+from service.model_shape import ModelShape
+from service.settings import load_settings
+from service.surroundings import Surroundings
 
 GIB = 1 << 30
 CATALOG = load_catalog()
@@ -237,78 +234,6 @@ def test_a_fake_engine_needs_only_its_port() -> None:
     resolved = planned(engine__backend="fake", engine__device="cuda")
     assert not find_problems(resolved, Surroundings(is_here=False))
     assert found(find_problems(resolved, Surroundings(port_error="in use"))) == [("error", "server.port")]
-
-
-def _around(port: int, cache_dir: Path) -> tuple[Settings, Surroundings]:
-    settings = load_settings(overrides={"server.port": port, "model.cache_dir": cache_dir})
-    return settings, look_around(settings, {"NAME": "value"})
-
-
-def test_a_port_in_use_is_found(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        _, around = _around(port, tmp_path)
-    assert f"127.0.0.1:{port}" in (around.port_error or "")
-
-
-def test_looking_around_leaves_nothing_behind(tmp_path: Path) -> None:
-    cache = tmp_path / "deep" / "cache"
-    _, around = _around(0, cache)
-    assert around.port_error is None
-    assert not around.is_here
-    assert around.is_writable
-    assert around.free_bytes > 0
-    assert around.environ == {"NAME": "value"}
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_cache_is_found(tmp_path: Path) -> None:
-    tmp_path.chmod(0o555)
-    assert not _around(0, tmp_path / "cache")[1].is_writable
-
-
-# What is printed
-
-
-def _printed(resolved: EnginePlan, problems: list[Problem], *, as_json: bool = False) -> tuple[int, str]:
-    console = Console(file=io.StringIO(), width=200)
-    code = print_check(resolved, problems, as_json=as_json, console=console)
-    assert isinstance(console.file, io.StringIO)
-    return code, console.file.getvalue()
-
-
-ERROR = Problem("error", "engine.device", "No GPU [is] usable.")
-WARNING = Problem("warning", "engine.threads", "Too many.")
-
-
-@pytest.mark.parametrize(("problems", "code"), [([], 0), ([WARNING], 0), ([ERROR], 1), ([ERROR, WARNING], 1)])
-def test_the_exit_code_tells_errors_from_warnings(problems: list[Problem], code: int) -> None:
-    for as_json in (False, True):
-        assert _printed(planned(), problems, as_json=as_json)[0] == code
-
-
-def test_every_choice_its_reason_and_every_problem_is_printed() -> None:
-    resolved = planned(engine__tensor_parallel_size=2)
-    _, text = _printed(resolved, [ERROR, WARNING])
-    for name, choice in resolved.choices():
-        assert name in text
-        assert choice.reason in text
-    assert "No GPU [is] usable." in text
-    assert "Too many." in text
-    assert "tokens" in text
-
-
-def test_the_json_form_is_the_plan_and_its_problems() -> None:
-    resolved = planned()
-    code, text = _printed(resolved, [ERROR], as_json=True)
-    report = json.loads(text)
-    assert (code, report["ok"]) == (1, False)
-    assert report["problems"] == [
-        {"severity": "error", "setting": "engine.device", "message": "No GPU [is] usable."}
-    ]
-    assert report["choices"]["device"]["value"] == "cpu"
-    assert report["memory"]["needed"] > 0
 
 
 # The configurations we ship

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.hardware import CgroupFolders, Cpu, Memory, detect, read_cpu, read_gpus, read_memory
+from service.cgroup import CgroupFolders
+from service.hardware import Cpu, Memory, detect, read_cpu, read_gpus, read_memory
 
 GIB = 1 << 30
 
