@@ -33,12 +33,18 @@ def main() -> int:
     options = parser.parse_args()
     base_url = f"http://127.0.0.1:{options.port}"
     command = [sys.executable, "-m", "service", "--port", str(options.port), *options.service_arguments]
-    # Our own group, so that Ctrl-C reaches the service once, from us, and not from the terminal as well.
-    service = subprocess.Popen(command, start_new_session=True)
+    _LOG.parent.mkdir(exist_ok=True)
+    with _LOG.open("wb") as log:
+        # Our own session, so that Ctrl-C reaches the service once, from us, and not from the terminal as well.
+        service = subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
     with _signals_to(service):
         if _wait_until_ready(service, base_url):
             _demonstrate(base_url)
-        return service.wait()
+        code = service.wait()
+    if code:
+        console.print(f"[red]the service ended with code {code}[/red]; the end of {_LOG}:")
+        console.print("\n".join(_log_lines()[-20:]), markup=False, highlight=False)
+    return code
 
 
 @contextmanager
@@ -86,7 +92,7 @@ def _demonstrate(base_url: str) -> None:
         show(base_url, request)
     except (RuntimeError, httpx.TransportError) as error:
         console.print(f"no answer: {error}")
-    console.print(f'\nserving at {base_url} until Ctrl-C; ask with `make ask Q="…"`')
+    console.print(f'\nserving at {base_url} until Ctrl-C; ask with `make ask Q="…"`; log: {_LOG}')
 
 
 if __name__ == "__main__":

@@ -248,6 +248,27 @@ async def test_n_times_max_tokens_is_charged(in_process: Serve, path: str, body:
     assert "retry-after" not in huge.headers
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/generate", {"prompt": "x", "candidates": 3}),
+        ("/v1/chat/completions", {"messages": [MESSAGE], "n": 3}),
+        ("/v1/completions", {"prompt": "x", "n": 3}),
+    ],
+)
+async def test_n_answers_take_n_seats(in_process: Serve, path: str, body: dict[str, Any]) -> None:
+    async with in_process(FakeEngine(token_seconds=30), seats=5) as service:
+        admission = service.app.state.services.admission
+        first = asyncio.create_task(service.client.post(path, json=body))
+        await until(lambda: service.engine.num_open == 3)
+        assert admission.seats_taken == 3
+        second = asyncio.create_task(service.client.post(path, json=body))
+        await until(lambda: admission.num_waiting == 1)
+        service.engine.die()
+        await asyncio.gather(first, second)
+        assert admission.seats_taken == 0
+
+
 async def test_a_keys_open_requests_are_bounded(in_process: Serve) -> None:
     async with in_process(FakeEngine(token_seconds=30), access__max_concurrent=1) as service:
         first = asyncio.create_task(ask(service))

@@ -21,6 +21,12 @@ def test_equal_parts_and_only_those_share(one: list[str], other: list[str]) -> N
     assert (salts.salt(*one) == salts.salt(*other)) is (one == other)
 
 
+@pytest.mark.parametrize("other", [("ab", "c"), ("abc",), ("a", "b", "c"), ("", "abc"), ("bc", "a")])
+def test_parts_that_join_to_the_same_text_do_not_share(other: tuple[str, ...]) -> None:
+    salts = CacheSalts("secret")
+    assert salts.salt(*other) != salts.salt("a", "bc")
+
+
 @given(NAMES)
 def test_a_salt_does_not_name_its_tenant(tenant: str) -> None:
     salt = CacheSalts("secret").salt(tenant)
