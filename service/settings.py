@@ -11,11 +11,12 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
 from service.errors import ConfigurationError
+from service.languages import language
 
 
 class _Group(BaseModel):
@@ -61,7 +62,7 @@ class ServerSettings(_Group):
         description="Host headers served; others get 400. `*.example.org` matches subdomains. Without keys `*` "
         "means loopback names alone, so that no web page can reach the service through its reader's browser.",
     )
-    docs: bool = Field(default=True, description="Serve /docs and /openapi.json.")
+    docs: bool = Field(default=True, description="Serve /openapi.json, which documents every field.")
 
 
 class ModelSettings(_Group):
@@ -172,6 +173,11 @@ class GenerateSettings(_Group):
         default=True,
         description="Begin the model's answer with the code fence, so that its first token is code.",
     )
+
+    @field_validator("language")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        return language(name).name
 
 
 class AccessSettings(_Group):

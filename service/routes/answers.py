@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +15,7 @@ from service.services import Services, services
 from service.sse import ClientGoneError, EventStream, cancel_on_disconnect
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 def headers(request: Request) -> dict[str, str]:
@@ -66,4 +68,5 @@ def _note(parts: Services, error: ServiceError) -> None:
         parts.metrics.aborts.inc()
     if isinstance(error, EngineDeadError):
         # The engine's watcher would find out a moment later; until then readiness would promise what is not there.
+        log.error("engine_dead", open_requests=parts.lifecycle.open_requests)
         parts.lifecycle.mark_dead(error.message)

@@ -29,6 +29,14 @@ class RequestModel(BaseModel):
         return few_keys(value)
 
 
+def _is_false(value: Any) -> Any:
+    # 0 equals False, which is all that Literal asks.
+    if value is not False:
+        raise ValueError("expected false")
+    return value
+
+
+Off = Annotated[Literal[False], BeforeValidator(_is_false)]
 # A list that is refused at its first fault, and an object with a bounded number of keys.
 Items = Annotated[list[T], Field(fail_fast=True)]
 Table = Annotated[dict[str, T], BeforeValidator(few_keys)]
@@ -69,7 +77,7 @@ class CodeFusionOptions(RequestModel):
     style: Table[Knob] = Field(
         default_factory=dict, description="Control vectors by name. Not available in this build."
     )
-    retrieval: RetrievalOptions | Literal[False] = Field(
+    retrieval: RetrievalOptions | Off = Field(
         default=False, description="Look in an indexed repository. Not available in this build."
     )
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from service.schemas.common import (
     Items,
     Knob,
+    Off,
     RequestModel,
     RetrievalOptions,
     Seed,
@@ -60,7 +61,7 @@ class GenerateRequest(RequestModel):
     style: Table[Knob] = Field(
         default_factory=dict, description="Control vectors by name. Not available in this build."
     )
-    retrieval: RetrievalOptions | Literal[False] = Field(
+    retrieval: RetrievalOptions | Off = Field(
         default=False, description="Look in an indexed repository. Not available in this build."
     )
     syntax: Literal["enforce", "off"] = Field(

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from service.schemas.common import (
     CodeFusionOptions,
     Items,
+    Off,
     RequestModel,
     Seed,
     StopStrings,
@@ -69,6 +70,14 @@ class Message(RequestModel):
     tool_calls: Items[ToolCall] | None = None
     tool_call_id: str | None = Field(default=None, max_length=128)
     refusal: str | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.role == "tool" and self.tool_call_id is None:
+            raise ValueError("a message of the role tool needs tool_call_id")
+        if self.content is None and not (self.role == "assistant" and (self.tool_calls or self.refusal)):
+            raise ValueError(f"a message of the role {self.role} needs content")
+        return self
 
 
 class FunctionSpec(RequestModel):
@@ -158,7 +167,7 @@ class ChatCompletionBody(_Sampling):
     tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
     parallel_tool_calls: bool | None = None
     metadata: Table[str] | None = Field(default=None, max_length=16, description="Not stored.")
-    store: Literal[False] | None = Field(default=None, description="This service stores nothing.")
+    store: Off | None = Field(default=None, description="This service stores nothing.")
     service_tier: Literal["auto", "default"] | None = None
     modalities: Items[Literal["text"]] | None = None
 

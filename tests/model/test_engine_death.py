@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.model.conftest import Service
+from tests.model.test_real_service import ENDLESS
 
 pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -26,13 +27,8 @@ def _engine_core(service: Service) -> psutil.Process:
 
 def test_killing_the_engine_fails_open_requests_and_ends_the_service(service: Service) -> None:
     children = service.engine_processes()
-    request = {
-        "prompt": "Write the numbers from 1 to 2000, one per line.",
-        "language": "text",
-        "max_tokens": 2000,
-        "stream": True,
-    }
-    with service.http() as client, client.stream("POST", "/generate", json=request) as response:
+    request = {**ENDLESS, "stream": True}
+    with service.http() as client, client.stream("POST", "/v1/completions", json=request) as response:
         lines = response.iter_lines()
         next(lines)
         _engine_core(service).send_signal(signal.SIGKILL)

@@ -25,11 +25,12 @@ PRIME: dict[str, Any] = {
     "temperature": 0.0,
     "max_tokens": 200,
 }
+# The tokens that could end it are as good as forbidden.
 ENDLESS: dict[str, Any] = {
-    "prompt": "Write the numbers from 1 to 2000, one per line.",
-    "language": "text",
+    "prompt": "1 2 3 4 5",
     "temperature": 0.0,
     "max_tokens": 2000,
+    "logit_bias": {"151643": -100, "151645": -100},
 }
 USER = [{"role": "user", "content": "Say hello in one short sentence."}]
 
@@ -196,7 +197,7 @@ def _is_idle(service: Service) -> bool:
 def test_a_client_that_leaves_a_stream_frees_its_seat(service: Service) -> None:
     request = {**ENDLESS, "stream": True}
     aborts = service.metric("codefusion_aborts_total")
-    with service.http() as client, client.stream("POST", "/generate", json=request) as response:
+    with service.http() as client, client.stream("POST", "/v1/completions", json=request) as response:
         next(response.iter_lines())
         assert service.metric("codefusion_seats_taken") == 1
     # vLLM's own gauge is written once per step, so an idle engine shows its last value; ours is read when asked.
@@ -209,10 +210,10 @@ def test_a_client_that_leaves_a_stream_frees_its_seat(service: Service) -> None:
 def test_a_client_that_gives_up_waiting_frees_its_seat(service: Service) -> None:
     request = ENDLESS
     with service.http() as client, pytest.raises(httpx.ReadTimeout):
-        client.post("/generate", json=request, timeout=1.0)
+        client.post("/v1/completions", json=request, timeout=1.0)
     _wait(lambda: service.metric("codefusion_seats_taken") == 0, 1.5)
     with pytest.raises(openai.APITimeoutError):
-        service.openai(timeout=0.5).completions.create(model=MODEL, prompt="1 2 3 4", max_tokens=2000)
+        service.openai(timeout=0.5).completions.create(model=MODEL, **ENDLESS)
     _wait(lambda: service.metric("codefusion_seats_taken") == 0, 1.5)
 
 
