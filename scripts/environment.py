@@ -8,6 +8,7 @@ Idempotent; a second run installs nothing. Run by `make environment`.
 from __future__ import annotations
 
 import argparse
+import ctypes.util
 import os
 import subprocess
 import sys
@@ -27,6 +28,9 @@ def main() -> int:
     if sys.version_info[:2] != (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
         print(f"Expected Python 3.11; {sys.executable} is {found}. Run: make PYTHON=/path/to/python3.11")
+        return 1
+    if device == "cpu" and ctypes.util.find_library("numa") is None:
+        print("Expected libnuma, which vLLM's CPU kernels are linked to. On Debian: apt-get install libnuma1")
         return 1
     begun = time.monotonic()
     steps = [

@@ -107,7 +107,7 @@ class OpenAIPipeline:
         headers: dict[str, str],
         call_engine: Call,
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
-        prompt_ids = await self._fim_prompt(body, wire) if isinstance(body, CompletionBody) else None
+        prompt_ids = await self._fim_prompt(body, wire, headers) if isinstance(body, CompletionBody) else None
         num_answers = body.n or 1
         max_tokens = wire.get("max_completion_tokens") or wire.get("max_tokens") or 1
         call = OpenAICall(request_id, wire, self._salts.salt(principal.tenant), prompt_ids)
@@ -122,8 +122,13 @@ class OpenAIPipeline:
                 async for event in events:
                     yield event
 
-    async def _fim_prompt(self, body: CompletionBody, wire: dict[str, Any]) -> tuple[int, ...] | None:
-        """Lay out prompt and suffix as a gap to fill. Its text is plain: no special token can hide in it."""
+    async def _fim_prompt(
+        self, body: CompletionBody, wire: dict[str, Any], headers: dict[str, str]
+    ) -> tuple[int, ...] | None:
+        """Lay out prompt and suffix as a gap to fill. Its text is plain: no special token can hide in it.
+
+        What has to be cut to fit the context is said in a header, which OpenAI's body has no place for.
+        """
         if body.suffix is None:
             return None
         prefix = body.prompt[0] if isinstance(body.prompt, list) else body.prompt
@@ -135,6 +140,10 @@ class OpenAIPipeline:
             prompt = await asyncio.to_thread(fit, parts, self._encoder, room)
         except PromptError as error:
             raise BadRequestError(f"prompt: {error}.", param="prompt") from error
+        if prompt.trimmed_prefix_chars or prompt.trimmed_suffix_chars:
+            headers["x-codefusion-trimmed-chars"] = (
+                f"prefix={prompt.trimmed_prefix_chars}, suffix={prompt.trimmed_suffix_chars}"
+            )
         added = self._engine.tokenizer.get_added_vocab()
         wire["stop_token_ids"] = [added[token] for token in STOP_TOKENS if token in added]
         return prompt.token_ids

@@ -366,6 +366,18 @@ async def test_a_suffix_makes_the_prompt_a_gap(in_process: Serve, prompt: Any) -
     assert "suffix" not in call.body
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_cut_from_a_gaps_sides_is_said_in_a_header(in_process: Serve, stream: bool) -> None:
+    prefix = "line\n" * 2000
+    async with in_process(FakeEngine(max_model_len=1024)) as service:
+        answer = await service.client.post(TEXT, json={"prompt": prefix, "suffix": "\nb", "stream": stream})
+        whole = await service.client.post(TEXT, json={"prompt": "line\n", "suffix": "\nb"})
+    cut = answer.headers["x-codefusion-trimmed-chars"]
+    assert cut.endswith(", suffix=0")
+    assert 0 < int(cut.removeprefix("prefix=").split(",")[0]) < len(prefix)
+    assert "x-codefusion-trimmed-chars" not in whole.headers
+
+
 async def test_in_a_gap_no_special_token_comes_from_the_users_text(in_process: Serve) -> None:
     spelt = "".join(SPECIAL)
     async with in_process() as service:
