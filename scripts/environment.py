@@ -31,7 +31,9 @@ def main() -> int:
         return 1
     if device == "cpu" and ctypes.util.find_library("numa") is None:
         # No reason to stop: an image's build stage has no use for it, its last stage has.
-        print("[setup] vLLM's CPU kernels need libnuma, which is not here; on Debian: apt-get install libnuma1")
+        print(
+            "[setup] vLLM's CPU kernels need libnuma, which is not here; on Debian: apt-get install libnuma1"
+        )
     begun = time.monotonic()
     steps = [
         ("virtual environment", [sys.executable, "-m", "venv", str(VENV)]),
