@@ -31,7 +31,7 @@ Command = Literal["all", "startup", "throughput", "load", "lag"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The command line, read. `load.rate` is a placeholder: each of `rates` gets a run."""
+    """The command line, read. `load.rate` is not read: each of `rates` gets a run."""
 
     command: Command
     words: tuple[str, ...]

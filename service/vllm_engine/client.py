@@ -69,10 +69,9 @@ class RequestRecord:
 
 
 class ObservedAsyncLLM(AsyncLLM):
-    """AsyncLLM with an observer and a note of when it last made a step."""
+    """AsyncLLM with an observer."""
 
     observer: EngineObserver
-    last_step: float = 0.0
 
     @override
     async def generate(self, *args: Any, **kwargs: Any) -> AsyncGenerator[RequestOutput, None]:
@@ -83,7 +82,6 @@ class ObservedAsyncLLM(AsyncLLM):
             async with aclosing(super().generate(*args, **kwargs)) as outputs:
                 async for output in outputs:
                     record.see(output)
-                    self.last_step = record.last_output
                     yield output
             record.outcome = "finished"
         except EngineDeadError:
