@@ -1,0 +1,73 @@
+// The exact lexer automaton of a grammar, learnt from its compiled lex function.
+#pragma once
+#include <algorithm>
+#include "base.h"
+#include "tree_sitter_abi.h"
+
+namespace codefusion {
+
+// Unicode cut into the character classes that the grammar's lexers can tell apart: 128 for ASCII, a few beyond.
+struct CharClasses {
+    u32 num_classes = 128;
+    std::vector<u32> interval_starts;  // above ASCII, ascending
+    std::vector<u16> interval_class;
+    std::vector<u32> representatives;  // one code point a class
+
+    u32 of(u32 code_point) const {
+        if (code_point < 128) return code_point;
+        const auto it = std::upper_bound(interval_starts.begin(), interval_starts.end(), code_point);
+        return interval_class[static_cast<std::size_t>(it - interval_starts.begin()) - 1];
+    }
+};
+
+struct Automaton {
+    static constexpr u16 kDead = 0xffff;
+    u32 num_states = 0, num_classes = 0;
+    std::vector<u16> next;       // [state * num_classes + class]
+    std::vector<u8> skips;       // the same shape: the character is skipped, the lexeme has not begun
+    std::vector<u16> accepts;    // terminal recognised on entry; kNoSymbol
+    std::vector<u8> forgets;     // an accept before this state no longer counts
+    std::vector<TerminalSet> reachable;  // terminals that some continuation ends in
+    std::vector<u16> canonical;  // smallest state of equal behaviour
+
+    u16 step(u32 state, u32 cls) const { return next[static_cast<std::size_t>(state) * num_classes + cls]; }
+    bool skip(u32 state, u32 cls) const { return skips[static_cast<std::size_t>(state) * num_classes + cls] != 0; }
+    void finish();  // fills reachable, forgets; call after the arrays above are complete
+};
+
+// A lexeme rule: the whole text of these terminals must drive this automaton into an accepting state.
+struct LexemeFilter {
+    static constexpr u8 kDead = 255;
+    std::vector<u16> terminals;
+    u32 num_states = 0;
+    std::vector<u8> next;  // [state * 129 + class]: ASCII, 128 for everything beyond
+    std::vector<u8> accepting, commit;
+};
+
+using LexFunction = bool (*)(ts::Lexer*, ts::StateId);
+
+// Learns the automata of the main and the keyword lexer. Every lexer state can be entered directly, so partition
+// refinement with distinguishing words finds the exact automaton; cost 0.1 to 1 s a grammar.
+class AutomatonLearner {
+public:
+    explicit AutomatonLearner(const ts::Language* language);
+    CharClasses classes;
+    Automaton main, keywords;
+    // Runs num_words random words through the compiled lexer and the learnt automaton; throws on a difference.
+    void verify(u32 num_words, u64 seed) const;
+
+private:
+    u32 count_states(LexFunction f) const;
+    void find_classes();
+    Automaton learn(LexFunction f, u32 num_states) const;
+
+    const ts::Language* language_;
+    u32 num_main_ = 0, num_keyword_ = 0;
+};
+
+// Main automaton times lexeme filters: a lexeme that a filter refuses is accepted as `bad`.
+// The states 0..n-1 keep their numbers (lexing starts there).
+Automaton apply_filters(const Automaton& automaton, const CharClasses& classes,
+                        const std::vector<LexemeFilter>& filters, u16 bad);
+
+}  // namespace codefusion

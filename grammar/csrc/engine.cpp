@@ -1,0 +1,25 @@
+#include "engine.h"
+
+#include "matcher.h"
+
+namespace codefusion {
+
+Engine::Engine(std::shared_ptr<const Language> l, std::shared_ptr<const Vocabulary> v)
+    : language(std::move(l)), vocabulary(std::move(v)), recognizer(*language), splits(&recognizer, vocabulary.get()),
+      masks(&recognizer, &splits, vocabulary.get()), scratch(vocabulary->num_words()) {}
+
+void Engine::collect_if_large() {
+    if (recognizer.forest.size() > kMaxNodes) {
+        std::vector<NodeId*> roots;
+        for (Matcher* m : matchers) m->add_roots(roots);
+        recognizer.forest.compact(roots);
+        masks.forget_stacks();
+        collections++;
+    }
+    if (masks.bytes() > kMaxEvaluatorBytes) {
+        masks.clear();
+        collections++;
+    }
+}
+
+}  // namespace codefusion

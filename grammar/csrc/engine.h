@@ -1,0 +1,34 @@
+// Everything that requests for one language and vocabulary share: recogniser, splits, stored masks. One lock.
+#pragma once
+#include <mutex>
+#include <set>
+
+#include "mask.h"
+
+namespace codefusion {
+
+class Matcher;
+
+class Engine {
+public:
+    // Bounds, beyond which stored results are dropped and made anew (counted in `collections`).
+    static constexpr std::size_t kMaxNodes = 400'000;          // about 25 MB of stacks
+    static constexpr std::size_t kMaxEvaluatorBytes = 64 << 20;
+
+    Engine(std::shared_ptr<const Language> language, std::shared_ptr<const Vocabulary> vocabulary);
+
+    // Called with the lock held, between operations: keeps memory within the bounds.
+    void collect_if_large();
+
+    std::shared_ptr<const Language> language;
+    std::shared_ptr<const Vocabulary> vocabulary;
+    Recognizer recognizer;
+    TokenSplits splits;
+    MaskEvaluator masks;
+    std::mutex lock;
+    std::set<Matcher*> matchers;
+    u64 collections = 0;
+    std::vector<u64> scratch;  // one row
+};
+
+}  // namespace codefusion

@@ -1,0 +1,138 @@
+#include "matcher.h"
+
+#include <cstring>
+
+namespace codefusion {
+
+Matcher::Matcher(std::shared_ptr<Engine> engine, std::string prefix) : engine_(std::move(engine)), prefix_(std::move(prefix)) {
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    prepare();
+    engine_->matchers.insert(this);
+}
+
+Matcher::Matcher(const Matcher& o)
+    : engine_(o.engine_), prefix_(o.prefix_), degraded_(o.degraded_), terminated_(o.terminated_) {
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    history_ = o.history_;
+    ends_ = o.ends_;
+    engine_->matchers.insert(this);
+}
+
+Matcher::~Matcher() {
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    engine_->matchers.erase(this);
+}
+
+void Matcher::prepare() {
+    terminated_ = false;
+    degraded_.clear();
+    Recognizer& r = engine_->recognizer;
+    current_ = r.start();
+    const std::string_view text = std::string_view(prefix_).substr(prefix_.compare(0, 3, "\xef\xbb\xbf") == 0 ? 3 : 0);
+    for (std::size_t at = 0; at < text.size() && degraded_.empty(); at += 64) {
+        r.advance(current_, text.substr(at, 64), next_);
+        r.keep_viable(next_);
+        if (next_.empty()) degraded_ = "the prefix is not the beginning of a valid text (near byte " + std::to_string(at) + ")";
+        else current_.swap(next_);
+    }
+    history_ = current_;
+    ends_.assign(1, static_cast<u32>(history_.size()));
+}
+
+void Matcher::push(const std::vector<Thread>& threads) {
+    history_.insert(history_.end(), threads.begin(), threads.end());
+    ends_.push_back(static_cast<u32>(history_.size()));
+}
+
+bool Matcher::accept_locked(std::string_view bytes) {
+    engine_->collect_if_large();
+    Recognizer& r = engine_->recognizer;
+    current_.assign(history_.begin() + begin_of_last(), history_.end());
+    const u64 dropped = r.dropped_threads;
+    r.advance(current_, bytes, next_);
+    r.keep_viable(next_);
+    if (next_.empty()) return false;
+    if (r.dropped_threads != dropped && degraded_.empty()) {
+        // Parses were given up: what is kept is exact for them, but valid text may now be refused.
+        degraded_ = "the text is too ambiguous: more than " + std::to_string(Recognizer::kMaxThreads) + " parses";
+        return false;
+    }
+    push(next_);
+    return true;
+}
+
+bool Matcher::accept_bytes(std::string_view bytes) {
+    if (terminated_) return false;
+    if (!degraded_.empty()) {
+        push({});
+        return true;
+    }
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    return accept_locked(bytes);
+}
+
+bool Matcher::accept_token(u32 id) {
+    if (terminated_) return false;
+    if (engine_->vocabulary->is_stop(id)) {
+        if (degraded_.empty() && !can_end()) return false;
+        push(std::vector<Thread>(history_.begin() + begin_of_last(), history_.end()));
+        terminated_ = true;
+        return true;
+    }
+    const std::string* bytes = engine_->vocabulary->bytes(id);
+    return bytes != nullptr && accept_bytes(*bytes);
+}
+
+void Matcher::rollback(u32 num_tokens) {
+    if (num_tokens > num_accepted())
+        throw GrammarError("cannot roll back " + std::to_string(num_tokens) + " tokens; " + std::to_string(num_accepted()) +
+                           " were accepted");
+    if (num_tokens == 0) return;
+    ends_.resize(ends_.size() - num_tokens);
+    history_.resize(ends_.back());
+    terminated_ = false;
+}
+
+void Matcher::reset() {
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    engine_->collect_if_large();
+    if (degraded_.empty()) {  // the parses after the prefix are the history's first entry
+        ends_.resize(1);
+        history_.resize(ends_[0]);
+        terminated_ = false;
+    } else {
+        prepare();
+    }
+}
+
+bool Matcher::can_end_locked() {
+    if (!degraded_.empty()) return true;
+    current_.assign(history_.begin() + begin_of_last(), history_.end());
+    return engine_->recognizer.can_end(current_);
+}
+
+bool Matcher::can_end() {
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    return can_end_locked();
+}
+
+void Matcher::fill_bitmask(std::int32_t* row) {
+    const Vocabulary& v = *engine_->vocabulary;
+    const std::size_t num_bytes = (v.width + 31) / 32 * 4;
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    const auto allow = [row](u32 id) { row[id >> 5] = static_cast<std::int32_t>(static_cast<u32>(row[id >> 5]) | 1u << (id & 31)); };
+    if (terminated_ || !degraded_.empty()) {
+        std::memset(row, 0, num_bytes);
+        for (u32 id = 0; !terminated_ && id < v.size(); id++)
+            if (v.bytes(id) != nullptr) allow(id);
+        for (u32 id : v.stop_ids) allow(id);
+        return;
+    }
+    engine_->collect_if_large();
+    current_.assign(history_.begin() + begin_of_last(), history_.end());
+    engine_->masks.fill(current_, engine_->scratch.data(), row, num_bytes);
+    if (engine_->recognizer.can_end(current_))
+        for (u32 id : v.stop_ids) allow(id);
+}
+
+}  // namespace codefusion

@@ -1,0 +1,46 @@
+// One request's state: the parses after the tokens accepted so far, and those before, for rollback.
+#pragma once
+#include "engine.h"
+
+namespace codefusion {
+
+class Matcher {
+public:
+    // Memory: 12 bytes a parse and token accepted (usually one parse), plus the history's offsets.
+    explicit Matcher(std::shared_ptr<Engine> engine, std::string prefix);
+    Matcher(const Matcher& other);
+    ~Matcher();
+    Matcher& operator=(const Matcher&) = delete;
+
+    bool accept_token(u32 id);
+    bool accept_bytes(std::string_view bytes);  // all or nothing; counts as one token for rollback
+    void rollback(u32 num_tokens);
+    void reset();
+    // Writes ceil(width / 32) words; bit 1 = allowed.
+    void fill_bitmask(std::int32_t* row);
+    bool can_end();
+    bool is_terminated() const { return terminated_; }
+    u32 num_accepted() const { return static_cast<u32>(ends_.size()) - 1; }
+    const std::string& degraded_reason() const { return degraded_; }
+    const std::shared_ptr<Engine>& engine() const { return engine_; }
+    std::vector<Thread> threads() const { return {history_.begin() + begin_of_last(), history_.end()}; }
+    void add_roots(std::vector<NodeId*>& roots) {
+        for (Thread& t : history_) roots.push_back(&t.node);
+    }
+    void prepare();  // reads the prefix
+
+private:
+    std::ptrdiff_t begin_of_last() const { return ends_.size() < 2 ? 0 : static_cast<std::ptrdiff_t>(ends_[ends_.size() - 2]); }
+    void push(const std::vector<Thread>& threads);
+    bool accept_locked(std::string_view bytes);
+    bool can_end_locked();
+
+    std::shared_ptr<Engine> engine_;
+    std::string prefix_, degraded_;
+    std::vector<Thread> history_;      // the parses after each token, one after the other
+    std::vector<u32> ends_;            // where each token's parses end
+    std::vector<Thread> current_, next_;
+    bool terminated_ = false;
+};
+
+}  // namespace codefusion

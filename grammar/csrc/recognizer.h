@@ -1,0 +1,104 @@
+// Lexer + rules + parser: reads bytes, keeps every parse that is still possible.
+#pragma once
+#include <memory>
+#include <string_view>
+
+#include "lexer.h"
+#include "stack.h"
+
+namespace codefusion {
+
+// A language, immutable once built and shared by everything: parse table, automata, rules.
+class Language {
+public:
+    Language(const ts::Language* grammar, RuleTables rules, const std::string& scanner, u32 verify_words);
+    ParseTable table;
+    RuleTables rules;
+    Lexer lexer;                 // attached to a StateTable by its Recognizer copy
+    std::string scanner_name;
+    u64 fingerprint = 0;         // of everything that decides the language; artefacts carry it
+};
+
+using ConfigId = u32;
+using IndentId = u32;
+
+// A lexer state at a token boundary, with the bytes it may have to read again.
+struct LexConfig {
+    LexState lex;
+    std::string lag;      // behind the last accept
+    std::string partial;  // of an unfinished UTF-8 character
+    TerminalSet reachable;
+};
+
+struct Thread {
+    NodeId node;
+    ConfigId config;
+    IndentId indent;
+    bool operator==(const Thread& o) const { return node == o.node && config == o.config && indent == o.indent; }
+};
+
+// One level of an indentation stack; persistent like the parser's.
+struct Indent {
+    IndentId parent;
+    u32 column, alt_column;
+};
+
+class Recognizer {
+public:
+    static constexpr std::size_t kMaxThreads = 64;  // parses alive at once; more are dropped and counted
+
+    explicit Recognizer(const Language& language);
+
+    std::vector<Thread> start();
+    // Every parse after the bytes. Dead ones vanish; `out` may come back empty.
+    void advance(const std::vector<Thread>& threads, std::string_view bytes, std::vector<Thread>& out);
+    bool can_end(const std::vector<Thread>& threads);
+    bool is_viable(const Thread& thread);
+    void keep_viable(std::vector<Thread>& threads);
+    // The stacks after a line start at this column; nothing when the indentation is refused.
+    struct Resolved {
+        NodeId node;
+        IndentId indent;
+    };
+    void resolve(NodeId node, IndentId indent, u32 column, u32 alt_column, bool crossed_newline, bool at_end,
+                 std::vector<Resolved>& out);
+
+    ConfigId config_of(const LexState& lex, std::string_view lag, std::string_view partial);
+    ConfigId fresh_config(ModeId mode);
+    const LexConfig& config(ConfigId id) const { return configs_[id]; }
+    // Code points that may complete a partial UTF-8 character, one for each character class.
+    std::vector<std::string> completions_of(std::string_view partial) const;
+    std::size_t num_configs() const { return configs_.size(); }
+
+    const Language* language;
+    Lexer lexer;
+    StateTable states;
+    StackForest forest;
+    u64 dropped_threads = 0;  // parses given up because of a bound, ever
+
+    std::vector<Indent> indents;
+    IndentId push_indent(IndentId parent, u32 column, u32 alt_column);
+
+private:
+    struct Job {
+        NodeId node;
+        IndentId indent;
+        LexState lex;
+        u32 position;
+    };
+    void run(std::vector<Job>& jobs, const std::string& text, std::vector<Thread>& out);
+    void begin(const Thread& thread, std::string_view bytes, std::string& text, std::vector<Job>& jobs);
+    void after_lexeme(const Job& job, const LexOutcome& o, std::vector<Job>& jobs);
+    bool job_can_end(std::vector<Job> jobs, const std::string& text);
+    void add(std::vector<Thread>& out, Thread t);
+
+    std::vector<LexConfig> configs_;
+    std::unordered_map<std::string, ConfigId> config_ids_;
+    std::vector<ConfigId> fresh_configs_;
+    std::unordered_map<u64, IndentId> indent_ids_;
+    std::vector<NodeId> stepped_;
+};
+
+std::unique_ptr<Scanner> make_scanner(const std::string& name, const ts::Language* language);
+
+}  // namespace codefusion

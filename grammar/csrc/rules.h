@@ -1,0 +1,55 @@
+// What the language's own parser refuses and tree-sitter lets through: finite automata that ride the parser's stack.
+//
+//     stack      module   "def"   name   "("  ...          every node carries the state of every rule: its context;
+//     context      c0      c1      c2     c3               popping the stack brings the outer context back
+#pragma once
+#include <unordered_map>
+
+#include "automaton.h"
+
+namespace codefusion {
+
+struct StackRule {
+    static constexpr u8 kReject = 255;
+    std::string name;
+    u32 num_states = 0;
+    std::vector<u8> shift;                               // [state * num_terminals_all + terminal]
+    std::unordered_map<u32, std::vector<u8>> reduce;     // nonterminal -> [state(below) * num_states + state(top)]
+    std::vector<u32> lex_flags;                          // by state: bits for the scanner
+};
+
+// The compiled rules of a language, as grammar/rules/compile.py makes them.
+struct RuleTables {
+    std::vector<u16> pseudo_base;  // base terminal of each pseudo-terminal; the last one is "bad" (kNoSymbol)
+    std::vector<StackRule> rules;
+    std::vector<u16> reserved;     // keywords that are never an identifier
+    std::vector<LexemeFilter> filters;
+    std::string blanks;            // the only characters skipped between lexemes; empty: whatever the grammar skips
+};
+
+using ContextId = u32;
+
+// Contexts: one state per rule, interned. Context 0 is every rule's start state.
+class RuleContexts {
+public:
+    RuleContexts(const RuleTables* tables, u32 num_terminals_all);
+    ContextId shift(ContextId context, u32 terminal);                          // kNone: rejected
+    ContextId reduce(ContextId below, u32 nonterminal, ContextId top);         // kNone: rejected
+    u32 lex_flags(ContextId context) const { return flags_[context]; }
+    bool reads_top(u32 nonterminal) const { return nonterminal < reads_top_.size() && reads_top_[nonterminal]; }
+    std::size_t size() const { return flags_.size(); }
+    // Name of the rule that rejects, for messages; empty when none does.
+    std::string rejecting_rule(ContextId context, u32 terminal) const;
+
+private:
+    ContextId intern(const std::string& states);
+
+    const RuleTables* tables_;
+    u32 num_terminals_all_;
+    std::vector<std::string> states_;  // one byte a rule
+    std::vector<u32> flags_;
+    std::vector<u8> reads_top_;
+    std::unordered_map<std::string, ContextId> ids_;
+};
+
+}  // namespace codefusion

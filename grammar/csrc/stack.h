@@ -1,0 +1,76 @@
+// Persistent parser stacks: every stack is a node of one shared tree, equal stacks are the same node.
+//
+//     bottom ── s0 ── s1 ── s4          forking is free, popping is following `parent`, and what depends on
+//                  └─ s2 ── s3          a stack alone (its valid terminals) is stored with its node
+#pragma once
+#include "states.h"
+
+namespace codefusion {
+
+using NodeId = u32;
+constexpr NodeId kBottom = 0;
+
+class StackForest {
+public:
+    explicit StackForest(StateTable* states);
+
+    struct Node {
+        NodeId parent;
+        u32 depth;
+        StateId state;
+        u32 valid = kNone;        // id of the valid set; `valid_depth`: lowest node that was read for it
+        u32 valid_depth = 0;
+        NodeId normal = 0;        // after the reductions that happen whatever follows; 0: not computed
+        u32 normal_depth = 0;
+        u32 reduced_by = kNone;   // the last reduction asked for, and its result
+        NodeId reduced_to = 0;
+    };
+
+    NodeId push(NodeId parent, StateId state);
+    NodeId start() { return push(kBottom, states->start()); }
+    // Pops what the reduction covers and pushes its nonterminal; 0 when a rule or the table refuses.
+    NodeId reduce(NodeId node, u32 reduction);
+    // Every stack after shifting the terminal, reductions before it included. Appends to out.
+    void step(NodeId node, u32 terminal, std::vector<NodeId>& out);
+    bool accepts_end(NodeId node);
+    // Terminals that can be shifted, after any reductions.
+    u32 valid_id(NodeId node);
+    const TerminalSet& valid(NodeId node) { return valid_sets_[valid_id(node)]; }
+    const TerminalSet& valid_set(u32 id) const { return valid_sets_[id]; }
+    NodeId normal(NodeId node);
+
+    const Node& operator[](NodeId n) const { return nodes_[n]; }
+    const RefinedState& state(NodeId n) const { return (*states)[nodes_[n].state]; }
+    const Mode& mode(NodeId n) const { return states->mode(state(n).mode); }
+    // The terminal a lexeme stands for here: its keyword where that is valid or reserved, else the capture token.
+    u32 effective(NodeId node, u32 terminal, u32 keyword) {
+        if (keyword == kNoSymbol) return terminal;
+        return mode(node).reserved.has(keyword) || valid(node).has(keyword) ? keyword : terminal;
+    }
+    std::size_t size() const { return nodes_.size(); }
+    std::size_t num_valid_sets() const { return valid_sets_.size(); }
+    std::size_t bytes() const { return nodes_.capacity() * sizeof(Node) + ids_.bytes(); }
+    void prefetch_push(NodeId parent, StateId state) const { ids_.prefetch(static_cast<u64>(parent) << 32 | state); }
+
+    // How deep a computation looked: set lowest_read, compute, read it back. A result depends on nothing below.
+    u32 lowest_read = 0;
+    void touch(u32 depth) {
+        if (depth < lowest_read) lowest_read = depth;
+    }
+
+    // Keeps only the stacks in `roots` (rewritten to their new ids) and forgets the rest.
+    void compact(const std::vector<NodeId*>& roots);
+
+    StateTable* states;
+
+private:
+    u32 intern_valid(const TerminalSet& set);
+
+    Array<Node> nodes_;
+    Table ids_;
+    std::vector<TerminalSet> valid_sets_;
+    Table valid_ids_;
+    std::vector<NodeId> work_;
+};
+
+}  // namespace codefusion

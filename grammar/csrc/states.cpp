@@ -1,0 +1,117 @@
+#include "states.h"
+
+#include <map>
+
+namespace codefusion {
+
+StateTable::StateTable(const ParseTable* t, const RuleTables* r)
+    : table(t), rules(r), num_terminals_all(t->num_terminals + static_cast<u32>(r->pseudo_base.size())),
+      bad(static_cast<u16>(num_terminals_all - 1)), contexts_(r, num_terminals_all) {
+    if (r->pseudo_base.empty()) throw GrammarError("expected at least the pseudo-terminal 'bad'");
+    if (num_terminals_all > TerminalSet::kCapacity)
+        throw GrammarError("expected at most " + std::to_string(TerminalSet::kCapacity) + " terminals, got " +
+                           std::to_string(num_terminals_all));
+    plain_.resize(t->num_states);
+    for (u32 y = 0; y < t->num_terminals; y++)
+        if (t->is_extra(y)) extras_.add(y);
+}
+
+const StateTable::Plain& StateTable::plain(u16 lr) {
+    if (plain_[lr]) return *plain_[lr];
+    auto p = std::make_unique<Plain>();
+    std::map<u16, TerminalSet> by_reduction;
+    bool shifts_something = false, extra_reduces = false;
+    for (u32 y = 0; y < table->num_terminals; y++) {
+        const Cell& c = table->cell(lr, y);
+        TerminalSet variants;  // what the scanner may emit for this terminal
+        for (u32 i = 0; i < rules->pseudo_base.size(); i++)
+            if (rules->pseudo_base[i] == y) variants.add(table->num_terminals + i);
+        if (variants.empty()) variants.add(y);
+        if (c.shift != kNoSymbol || c.is_extra) {
+            p->shifts.unite(variants);
+            shifts_something |= !c.is_extra;
+        }
+        for (u32 i = 0; i < c.num_reductions; i++) by_reduction[table->cell_reductions[c.first_reduction + i]].unite(variants);
+        extra_reduces |= c.num_reductions != 0 && extras_.has(y);
+        shifts_something |= c.accepts != 0;
+    }
+    for (const auto& [reduction, lookaheads] : by_reduction) p->reductions.push_back({reduction, lookaheads});
+    // Extras are shifted in every state, so a state that only reduces may do so before the lookahead is known.
+    if (p->reductions.size() == 1 && !shifts_something && !extra_reduces)
+        p->default_reduction = p->reductions[0].reduction;
+    plain_[lr] = std::move(p);
+    return *plain_[lr];
+}
+
+ModeId StateTable::mode_of(u16 lr, u32 flags) {
+    const LexMode lex = table->lex_modes[lr];
+    const u64 key = static_cast<u64>(lex.lex_state) << 48 | static_cast<u64>(lex.external_set) << 32 |
+                    static_cast<u64>(lex.reserved_set) << 16 | (flags & 0xffff);
+    u32 id = mode_ids_.get(key);
+    if (id == kNone) {
+        id = static_cast<u32>(modes_.size());
+        if (id >= 0xffff) throw GrammarError("too many lexer modes");
+        Mode m{lex, flags, table->reserved_words(lex.reserved_set)};
+        for (u16 w : rules->reserved) m.reserved.add(w);
+        modes_.push_back(m);
+        mode_ids_.put(key, id);
+    }
+    return static_cast<ModeId>(id);
+}
+
+StateId StateTable::intern(u16 lr, ContextId context) {
+    const u64 key = static_cast<u64>(context) << 16 | lr;
+    u32 id = ids_.get(key);
+    if (id != kNone) return id;
+    id = static_cast<u32>(states_.size());
+    RefinedState s;
+    s.lr = lr;
+    s.context = context;
+    s.mode = mode_of(lr, contexts_.lex_flags(context));
+    const Plain& p = plain(lr);
+    for (u32 y = 0; y < num_terminals_all; y++) {
+        if (!p.shifts.has(y)) continue;
+        if (extras_.has(base_terminal(y)) || contexts_.shift(context, y) != kNone) s.shifts.add(y);
+    }
+    s.first_reduction = static_cast<u32>(reductions_.size());
+    s.num_reductions = static_cast<u32>(p.reductions.size());
+    reductions_.insert(reductions_.end(), p.reductions.begin(), p.reductions.end());
+    s.default_reduction = p.default_reduction;
+    s.ends_extra = table->lex_modes[lr].lex_state == 0xffff;
+    states_.push_back(s);
+    ids_.put(key, id);
+    return id;
+}
+
+StateId StateTable::shift(StateId s, u32 terminal) {
+    const u64 key = static_cast<u64>(s) << 16 | terminal;
+    u32 to = shifts_.get(key);
+    if (to != kNone) return to == kNone - 1 ? kNone : to;
+    const Cell& c = table->cell(states_[s].lr, base_terminal(terminal));
+    to = kNone;
+    if (c.shift != kNoSymbol) {
+        const ContextId context = contexts_.shift(states_[s].context, terminal);
+        if (context != kNone) to = intern(c.shift, context);
+    }
+    shifts_.put(key, to == kNone ? kNone - 1 : to);
+    return to;
+}
+
+StateId StateTable::go_to(StateId below, u32 nonterminal, StateId top) {
+    const bool reads_top = contexts_.reads_top(nonterminal);
+    const ContextId top_context = reads_top ? states_[top].context : 0;
+    const u64 key = static_cast<u64>(below) << 40 | static_cast<u64>(top_context) << 16 | nonterminal;
+    u32 to = gotos_.get(key);
+    if (to != kNone) return to == kNone - 1 ? kNone : to;
+    const u16 lr = table->go_to(states_[below].lr, nonterminal);
+    to = kNone;
+    if (lr != 0) {
+        const ContextId context =
+            contexts_.reduce(states_[below].context, nonterminal, reads_top ? states_[top].context : states_[below].context);
+        if (context != kNone) to = intern(lr, context);
+    }
+    gotos_.put(key, to == kNone ? kNone - 1 : to);
+    return to;
+}
+
+}  // namespace codefusion

@@ -1,0 +1,77 @@
+// Refined parser states: an LR state together with the rule context that rides on it.
+#pragma once
+#include <memory>
+
+#include "parse_table.h"
+#include "rules.h"
+
+namespace codefusion {
+
+using StateId = u32;
+using ModeId = u16;
+
+// How lexing starts in a refined state.
+struct Mode {
+    LexMode lex;
+    u32 flags;  // what the rules tell the scanner
+    TerminalSet reserved;
+};
+
+struct RefinedState {
+    u16 lr;
+    ModeId mode;
+    ContextId context;
+    TerminalSet shifts;             // terminals that can be shifted here, after the rules
+    u32 first_reduction = 0, num_reductions = 0;  // into StateTable::reductions
+    int default_reduction = -1;     // the only thing this state can do, whatever follows
+    bool ends_extra = false;        // reduce before lexing (end of a non-terminal extra)
+};
+
+struct StateReduction {
+    u16 reduction;                  // index into ParseTable::reductions
+    TerminalSet lookaheads;
+};
+
+// All refined states met so far. Grows while texts are read; not thread-safe (the engine's lock covers it).
+class StateTable {
+public:
+    StateTable(const ParseTable* table, const RuleTables* rules);
+
+    const RefinedState& operator[](StateId s) const { return states_[s]; }
+    const Mode& mode(ModeId m) const { return modes_[m]; }
+    const StateReduction& reduction(u32 i) const { return reductions_[i]; }
+    StateId start() { return intern(1, 0); }  // tree-sitter starts in LR state 1
+    StateId shift(StateId s, u32 terminal);                           // kNone: cannot
+    StateId go_to(StateId below, u32 nonterminal, StateId top);       // kNone: rejected
+    u32 base_terminal(u32 t) const { return t < table->num_terminals ? t : rules->pseudo_base[t - table->num_terminals]; }
+    std::size_t size() const { return states_.size(); }
+    std::size_t num_modes() const { return modes_.size(); }
+    std::size_t num_contexts() const { return contexts_.size(); }
+    const RuleContexts& contexts() const { return contexts_; }
+
+    const ParseTable* table;
+    const RuleTables* rules;
+    u32 num_terminals_all;
+    u16 bad;                         // the pseudo-terminal of refused lexemes
+
+private:
+    StateId intern(u16 lr, ContextId context);
+    ModeId mode_of(u16 lr, u32 flags);
+
+    RuleContexts contexts_;
+    std::vector<RefinedState> states_;
+    std::vector<StateReduction> reductions_;
+    std::vector<Mode> modes_;
+    // What depends on the LR state alone, made once: terminals shifted, reductions with their lookaheads.
+    struct Plain {
+        TerminalSet shifts;
+        std::vector<StateReduction> reductions;
+        int default_reduction = -1;
+    };
+    std::vector<std::unique_ptr<Plain>> plain_;
+    const Plain& plain(u16 lr);
+    Table ids_, shifts_, gotos_, mode_ids_;
+    TerminalSet extras_;
+};
+
+}  // namespace codefusion

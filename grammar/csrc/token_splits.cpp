@@ -1,0 +1,326 @@
+#include "token_splits.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace codefusion {
+namespace {
+
+// Length of an unfinished UTF-8 character at the end of the text; 0 when it ends on a boundary.
+std::size_t partial_tail(std::string_view t) {
+    for (std::size_t k = 1; k <= 3 && k <= t.size(); k++) {
+        const auto b = static_cast<u8>(t[t.size() - k]);
+        if ((b & 0xc0) == 0x80) continue;
+        const std::size_t length = b >= 0xf0 && b < 0xf5 ? 4 : b >= 0xe0 && b < 0xf0 ? 3 : b >= 0xc2 && b < 0xe0 ? 2 : 1;
+        return length > k ? k : 0;
+    }
+    return 0;
+}
+
+bool is_possible_partial(std::string_view p) {
+    if (p.size() < 2) return true;
+    const auto lead = static_cast<u8>(p[0]), second = static_cast<u8>(p[1]);
+    return !((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) || (lead == 0xf0 && second < 0x90) ||
+             (lead == 0xf4 && second >= 0x90));
+}
+
+}  // namespace
+
+TokenSplits::TokenSplits(Recognizer* r, const Vocabulary* v) : recognizer_(r), vocabulary_(v) {
+    intern_text({});
+    std::vector<u32> all;
+    for (u32 id = 0; id < v->size(); id++) {
+        const std::string* t = v->bytes(id);
+        if (t == nullptr) continue;
+        const std::size_t tail = partial_tail(*t);
+        const std::string_view partial = std::string_view(*t).substr(t->size() - tail);
+        if (tail == 0) {
+            entries_.push_back({t->data(), static_cast<u32>(t->size()), id});
+            all.push_back(static_cast<u32>(entries_.size() - 1) << 12);
+        } else if (is_possible_partial(partial)) {
+            // The token ends inside a character: one entry for each kind of character it may become.
+            for (const std::string& more : r->completions_of(partial)) all.push_back(add_entry(*t + more, id) << 12);
+        }
+    }
+    whole_ = intern_suffixes(all);
+}
+
+u32 TokenSplits::add_entry(std::string text, u32 token) {
+    owned_text_.push_back(std::move(text));
+    const std::string& s = owned_text_.back();
+    if (entries_.size() >= 1u << 20) throw GrammarError("too many token rests");
+    entries_.push_back({s.data(), static_cast<u32>(s.size()), token});
+    return static_cast<u32>(entries_.size() - 1);
+}
+
+TextId TokenSplits::intern_text(const std::string& s) {
+    const auto [it, is_new] = text_ids_.emplace(s, static_cast<TextId>(texts_.size()));
+    if (is_new) texts_.push_back(s);
+    return it->second;
+}
+
+void TokenSplits::rank_rests() {
+    std::vector<u32> all;
+    rank_start_.clear();
+    for (u32 e = 0; e < entries_.size(); e++) {
+        rank_start_.push_back(static_cast<u32>(all.size()));
+        for (u32 offset = 0; offset <= entries_[e].size; offset++) all.push_back(e << 12 | offset);
+    }
+    ranks_.resize(all.size());
+    // The first eight bytes decide nearly every comparison.
+    std::vector<std::pair<u64, u32>> keyed;
+    keyed.reserve(all.size());
+    for (u32 p : all) {
+        u64 key = 0;
+        const std::string_view t = rest(p);
+        for (std::size_t i = 0; i < 8; i++) key = key << 8 | (i < t.size() ? static_cast<u8>(t[i]) : 0u);
+        keyed.emplace_back(key, p);
+    }
+    std::sort(keyed.begin(), keyed.end(), [this](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first < b.first : rest(a.second) < rest(b.second);
+    });
+    u32 rank = 0;
+    for (std::size_t i = 0; i < keyed.size(); i++) {
+        const u32 p = keyed[i].second;
+        if (i > 0 && (keyed[i].first != keyed[i - 1].first || rest(p) != rest(keyed[i - 1].second))) rank++;
+        ranks_[rank_start_[p >> 12] + (p & 4095)] = rank;
+    }
+}
+
+void TokenSplits::sort_by_rest(std::vector<u32>& packed) {
+    if (rank_start_.empty() && packed.size() > 64) rank_rests();
+    bool ranked = packed.size() > 1;
+    for (u32 p : packed) ranked = ranked && (p >> 12) < rank_start_.size();
+    if (ranked) {
+        std::vector<u64> keys;
+        keys.reserve(packed.size());
+        for (u32 p : packed) keys.push_back(static_cast<u64>(ranks_[rank_start_[p >> 12] + (p & 4095)]) << 32 | p);
+        if (!std::is_sorted(keys.begin(), keys.end())) std::sort(keys.begin(), keys.end());
+        for (std::size_t i = 0; i < keys.size(); i++) packed[i] = static_cast<u32>(keys[i]);
+    } else {
+        std::sort(packed.begin(), packed.end(), [this](u32 a, u32 b) {
+            const int c = rest(a).compare(rest(b));
+            return c != 0 ? c < 0 : a < b;
+        });
+    }
+    packed.erase(std::unique(packed.begin(), packed.end()), packed.end());
+}
+
+SuffixId TokenSplits::intern_suffixes(std::vector<u32>& packed) {
+    sort_by_rest(packed);
+    u64 h = packed.size();
+    for (u32 p : packed) h = hash_combine(h, p);
+    for (u64 key = h >> 1;; key = mix64(key) >> 1) {
+        const u32 id = suffix_ids_.get(key);
+        if (id != kNone) {
+            if (suffixes_[id].packed == packed) return id;
+            continue;
+        }
+        bool has_lines = false;
+        if (recognizer_->lexer.scanner && recognizer_->lexer.scanner->uses_lines())
+            for (std::size_t i = 0; i < packed.size() && !has_lines; i++) {
+                bool crossed = false;
+                for (char c : rest(packed[i])) {
+                    if (c == '\n' || c == '\r') crossed = true;
+                    else if (crossed && c != ' ' && c != '\t' && c != '\f') has_lines = true;
+                }
+            }
+        suffixes_.push_back({packed, has_lines});
+        suffix_ids_.put(key, static_cast<u32>(suffixes_.size() - 1));
+        return static_cast<u32>(suffixes_.size() - 1);
+    }
+}
+
+SuffixId TokenSplits::unite(const std::vector<SuffixId>& lists) {
+    std::vector<u32> packed;
+    for (SuffixId s : lists) packed.insert(packed.end(), suffixes_[s].packed.begin(), suffixes_[s].packed.end());
+    return intern_suffixes(packed);
+}
+
+SetId TokenSplits::intern_set(std::vector<u32>& ids) {
+    if (ids.size() > TokenSet::kDenseFrom) {
+        std::vector<u64> words(vocabulary_->num_words(), 0);
+        for (u32 id : ids) words[id >> 6] |= 1ull << (id & 63);
+        u32 count = 0;
+        for (u64 w : words) count += static_cast<u32>(__builtin_popcountll(w));
+        if (count > TokenSet::kDenseFrom) return intern_words(std::move(words), count);
+    }
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    u64 h = ids.size();
+    for (u32 id : ids) h = hash_combine(h, id);
+    for (u64 key = h >> 1;; key = mix64(key) >> 1) {
+        const u32 id = set_ids_.get(key);
+        if (id == kNone) {
+            auto t = std::make_unique<TokenSet>();
+            t->count = static_cast<u32>(ids.size());
+            t->ids = ids;
+            sets_.push_back(std::move(t));
+            set_ids_.put(key, static_cast<u32>(sets_.size() - 1));
+            return static_cast<u32>(sets_.size() - 1);
+        }
+        if (sets_[id]->ids == ids) return id;
+    }
+}
+
+SetId TokenSplits::intern_words(std::vector<u64> words, u32 count) {
+    for (u64 key = hash_words(words.data(), words.size()) >> 1;; key = mix64(key) >> 1) {
+        const u32 id = set_ids_.get(key);
+        if (id == kNone) {
+            auto t = std::make_unique<TokenSet>();
+            t->count = count;
+            t->words = std::move(words);
+            sets_.push_back(std::move(t));
+            set_ids_.put(key, static_cast<u32>(sets_.size() - 1));
+            return static_cast<u32>(sets_.size() - 1);
+        }
+        if (sets_[id]->words == words) return id;
+    }
+}
+
+SplitId TokenSplits::split(ConfigId config, SuffixId rests) {
+    const u64 key = static_cast<u64>(config) << 32 | rests;
+    const u32 known = split_ids_.get(key);
+    if (known != kNone) return known;
+    const auto begun = std::chrono::steady_clock::now();
+    auto s = std::make_unique<Split>();
+    build(*s, config, rests);
+    splits_.push_back(std::move(s));
+    const auto id = static_cast<SplitId>(splits_.size() - 1);
+    split_ids_.put(key, id);
+    num_roots += rests == whole_;
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    return id;
+}
+
+// Walks the sorted rests as if they were a trie, with one lexer state per branch.
+struct TokenSplits::Builder {
+    TokenSplits& splits;
+    Recognizer& recognizer;
+    const std::string before;  // bytes that the configuration has read and may read again
+    struct Key {
+        u16 terminal, keyword;
+        TextId reread;
+        bool operator<(const Key& o) const {
+            return terminal != o.terminal ? terminal < o.terminal : keyword != o.keyword ? keyword < o.keyword : reread < o.reread;
+        }
+    };
+    struct LineKey {
+        bool crossed, new_line;
+        TextId blanks, reread;
+        bool operator<(const LineKey& o) const {
+            return std::tie(crossed, new_line, blanks, reread) < std::tie(o.crossed, o.new_line, o.blanks, o.reread);
+        }
+    };
+    std::vector<std::pair<TerminalSet, std::vector<u32>>> inside;
+    std::unordered_map<u64, u32> inside_of;                 // lexer state -> inside class
+    std::unordered_map<u64, std::vector<u32>> by_terminals;  // hash -> inside classes
+    std::map<Key, std::vector<u32>> completions;
+    std::map<LineKey, std::vector<u32>> resolves;
+    std::vector<u32> unfinished;  // rests that end inside a character begun before the token
+
+    // The rests [lo, hi) after a lexeme or line start that ended at `end`.
+    void pass_on(std::vector<u32>& to, const u32* lo, const u32* hi, u32 end) {
+        const u32 into = end < before.size() ? 0 : end - static_cast<u32>(before.size());
+        for (; lo < hi; ++lo) to.push_back(*lo + into);
+    }
+    TextId reread(u32 end) { return splits.intern_text(end < before.size() ? before.substr(end) : std::string()); }
+
+    void complete(u16 terminal, u16 keyword, const u32* lo, const u32* hi, u32 end) {
+        pass_on(completions[{terminal, keyword, reread(end)}], lo, hi, end);
+    }
+    void line(const LexOutcome& o, const u32* lo, const u32* hi) {
+        std::string text = before;
+        text += splits.rest(*lo);
+        u32 from = o.end;
+        while (from > 0 && (text[from - 1] == ' ' || text[from - 1] == '\t' || text[from - 1] == '\f')) from--;
+        const LineKey key{o.crossed_newline, from > 0, splits.intern_text(text.substr(from, o.end - from)), reread(o.end)};
+        pass_on(resolves[key], lo, hi, o.end);
+    }
+    void end_inside(u32 packed, const LexState& s, u32 offset) {
+        if (s.missing != 0) {
+            unfinished.push_back(packed);
+            return;
+        }
+        if (s.accepted != kNoSymbol && s.accept_end != offset)
+            complete(s.accepted, s.accepted_keyword, &packed, &packed + 1, s.accept_end);
+        const u64 key = static_cast<u64>(s.q) << 48 | static_cast<u64>(s.keyword_q) << 32 | static_cast<u64>(s.start_mode) << 16 |
+                        static_cast<u64>(s.detail & 0xff) << 8 | static_cast<u64>(s.kind) << 4 |
+                        static_cast<u64>(s.newline_mode) << 1 | s.fresh;
+        auto it = inside_of.find(key);
+        if (it == inside_of.end()) {
+            const TerminalSet set = recognizer.lexer.reachable(s);
+            u32 found = kNone;
+            for (u32 i : by_terminals[set.hash()])
+                if (inside[i].first == set) found = i;
+            if (found == kNone) {
+                found = static_cast<u32>(inside.size());
+                inside.push_back({set, {}});
+                by_terminals[set.hash()].push_back(found);
+            }
+            it = inside_of.emplace(key, found).first;
+        }
+        inside[it->second].second.push_back(splits.entries_[packed >> 12].token);
+    }
+    void walk(const u32* lo, const u32* hi, u32 depth, const LexState& s) {
+        const auto base = static_cast<u32>(before.size());
+        for (; lo < hi && splits.rest(*lo).size() == depth; ++lo) end_inside(*lo, s, base + depth);
+        while (lo < hi) {
+            const char c = splits.rest(*lo)[depth];
+            const u32* next = std::partition_point(lo, hi, [&](u32 p) { return splits.rest(p)[depth] == c; });
+            LexState t = s;
+            const LexOutcome o = recognizer.lexer.push(t, static_cast<u8>(c), base + depth);
+            switch (o.event) {
+                case LexEvent::kAlive: walk(lo, next, depth + 1, t); break;
+                case LexEvent::kLexeme: complete(o.terminal, o.keyword, lo, next, o.end); break;
+                case LexEvent::kResolve: line(o, lo, next); break;
+                case LexEvent::kDead: break;
+            }
+            lo = next;
+        }
+    }
+};
+
+void TokenSplits::build(Split& split, ConfigId config, SuffixId rests) {
+    const LexConfig c = recognizer_->config(config);
+    Builder b{*this, *recognizer_, c.lag + c.partial, {}, {}, {}, {}, {}, {}};
+    const std::vector<u32> packed = suffixes_[rests].packed;
+    b.walk(packed.data(), packed.data() + packed.size(), 0, c.lex);
+    // Rests that leave a character unfinished: what each kind of completion does, token by token.
+    for (std::size_t i = 0; i < b.unfinished.size(); i++) {
+        const u32 p = b.unfinished[i];
+        const std::string text(rest(p));
+        std::string partial = b.before + text;
+        partial = partial.substr(partial.size() - partial_tail(partial));
+        for (const std::string& more : recognizer_->completions_of(partial)) {
+            const u32 entry = add_entry(text + more, entries_[p >> 12].token) << 12;
+            b.walk(&entry, &entry + 1, 0, c.lex);
+        }
+    }
+    split.num_tokens = static_cast<u32>(packed.size());
+    for (auto& [terminals, tokens] : b.inside) split.inside.push_back({terminals, intern_set(tokens)});
+    split.first_completion = num_completions_;
+    for (auto& [key, list] : b.completions) {
+        const SuffixId id = intern_suffixes(list);
+        split.completions.push_back({key.terminal, key.keyword, key.reread, id});
+        split.completed.add(key.terminal);
+        if (key.keyword != kNoSymbol) split.completed.add(key.keyword);
+        split.has_lines |= suffixes_[id].has_lines;
+    }
+    num_completions_ += static_cast<u32>(split.completions.size());
+    for (auto& [key, list] : b.resolves)
+        split.resolves.push_back({key.crossed, key.new_line, key.blanks, key.reread, intern_suffixes(list)});
+    split.has_lines |= !split.resolves.empty();
+}
+
+std::size_t TokenSplits::bytes() const {
+    std::size_t n = entries_.capacity() * sizeof(Entry);
+    for (const auto& s : suffixes_) n += s.packed.capacity() * 4 + sizeof(s);
+    for (const auto& s : sets_) n += s->ids.capacity() * 4 + s->words.capacity() * 8 + sizeof(TokenSet);
+    for (const auto& s : splits_)
+        n += sizeof(Split) + s->inside.capacity() * sizeof(Inside) + s->completions.capacity() * sizeof(Completion) +
+             s->resolves.capacity() * sizeof(LineResolve);
+    return n;
+}
+
+}  // namespace codefusion

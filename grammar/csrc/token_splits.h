@@ -1,0 +1,116 @@
+// The vocabulary cut into lexemes, once per lexer configuration and without the parser.
+//
+//   split(configuration, token rests) =
+//     inside      {terminals the open lexeme may become -> tokens}            "fo"   in  "  fo|"
+//     completions {(terminal, keyword, bytes to read again) -> token rests}   ")\n"  ->  ")" + "\n"
+//     resolves    {(line ended, column change) -> token rests}                "\n  x" at a line start -> "x"
+// A mask is then the union of the inside sets whose terminals are valid, and of what the rests allow after the
+// parser has taken the completed terminal.
+#pragma once
+#include <deque>
+#include <map>
+
+#include "recognizer.h"
+#include "vocabulary.h"
+
+namespace codefusion {
+
+using SetId = u32;      // of token ids
+using SuffixId = u32;   // of token rests
+using SplitId = u32;
+using TextId = u32;     // short byte strings
+
+struct TokenSet {
+    static constexpr u32 kDenseFrom = 1200;  // a sparse set costs 4 bytes an id, a dense one 19 KB
+    std::vector<u32> ids;      // ascending; empty when dense
+    std::vector<u64> words;    // one bit a token; empty when sparse
+    u32 count = 0;
+};
+
+struct Inside {
+    TerminalSet terminals;
+    SetId tokens;
+};
+
+struct Completion {
+    u16 terminal, keyword;
+    TextId reread;       // bytes before the token that the lexer reads again
+    SuffixId rests;
+};
+
+struct LineResolve {
+    bool crossed_newline;  // a logical line ended, so a newline or an indent comes first
+    bool new_line;         // the column counts from 0, not from the configuration's column
+    TextId blanks;         // blanks that follow
+    TextId reread;
+    SuffixId rests;
+};
+
+struct Split {
+    std::vector<Inside> inside;
+    std::vector<Completion> completions;
+    std::vector<LineResolve> resolves;
+    TerminalSet completed;      // terminals of the completions (keywords included)
+    u32 num_tokens = 0;
+    u32 first_completion = 0;   // number of the first completion among all splits'
+    bool has_lines = false;     // depends on indentation somewhere below
+};
+
+class TokenSplits {
+public:
+    TokenSplits(Recognizer* recognizer, const Vocabulary* vocabulary);
+
+    SplitId split(ConfigId config, SuffixId rests);
+    SuffixId whole_vocabulary() const { return whole_; }
+    const Split& operator[](SplitId s) const { return *splits_[s]; }
+    const TokenSet& set(SetId s) const { return *sets_[s]; }
+    const std::string& text(TextId t) const { return texts_[t]; }
+    SetId intern_set(std::vector<u32>& ids);
+    SetId intern_words(std::vector<u64> words, u32 count);
+    TextId intern_text(const std::string& s);
+    SuffixId unite(const std::vector<SuffixId>& lists);
+    bool has_lines(SuffixId s) const { return suffixes_[s].has_lines; }
+    std::size_t size() const { return splits_.size(); }
+    std::size_t bytes() const;
+    u32 num_completions() const { return num_completions_; }
+
+    double seconds = 0;  // spent building, ever
+    std::size_t num_roots = 0;
+
+private:
+    friend class Artifact;
+    struct Entry {  // one token, or one way a token with an unfinished character may go on
+        const char* text;
+        u32 size, token;
+    };
+    struct Suffixes {  // sorted by rest
+        std::vector<u32> packed;  // entry << 12 | bytes already read
+        bool has_lines;
+    };
+    struct Builder;
+    std::string_view rest(u32 packed) const {
+        const Entry& e = entries_[packed >> 12];
+        return {e.text + (packed & 4095), e.size - (packed & 4095)};
+    }
+    SuffixId intern_suffixes(std::vector<u32>& packed);
+    void sort_by_rest(std::vector<u32>& packed);
+    void rank_rests();
+    void build(Split& split, ConfigId config, SuffixId rests);
+    u32 add_entry(std::string text, u32 token);
+
+    Recognizer* recognizer_;
+    const Vocabulary* vocabulary_;
+    std::vector<Entry> entries_;
+    std::vector<u32> rank_start_, ranks_;  // place of every rest among all rests; made once, so that sorting is cheap
+    std::deque<std::string> owned_text_;
+    std::deque<Suffixes> suffixes_;
+    Table suffix_ids_, set_ids_, split_ids_;
+    std::deque<std::unique_ptr<TokenSet>> sets_;
+    std::deque<std::unique_ptr<Split>> splits_;
+    std::deque<std::string> texts_;
+    std::map<std::string, TextId> text_ids_;
+    SuffixId whole_ = 0;
+    u32 num_completions_ = 0;
+};
+
+}  // namespace codefusion
