@@ -32,6 +32,7 @@ RuleTables rule_tables_of(nb::handle h) {
         rule.num_states = nb::cast<u32>(r.attr("num_states"));
         rule.shift = bytes_of(r.attr("shift"));
         for (auto [symbol, table] : nb::cast<nb::dict>(r.attr("reduce"))) rule.reduce[nb::cast<u32>(symbol)] = bytes_of(table);
+        rule.settle = bytes_of(r.attr("settle"));
         rule.lex_flags = nb::cast<std::vector<u32>>(r.attr("lex_flags"));
         t.rules.push_back(std::move(rule));
     }
@@ -102,6 +103,12 @@ private:
 
 NB_MODULE(_native, m) {
     nb::exception<GrammarError>(m, "NativeError", PyExc_ValueError);
+    m.def("read_symbols", [](nb::capsule grammar) {
+        const auto* g = static_cast<const ts::Language*>(grammar.data("tree_sitter.Language"));
+        std::vector<std::string> names;
+        for (u32 i = 0; i < g->symbol_count; i++) names.emplace_back(g->symbol_names[i]);
+        return nb::make_tuple(names, g->token_count);
+    });
     nb::class_<Language>(m, "Language")
         .def("__init__",
              [](Language* self, nb::capsule grammar, nb::handle rules, const std::string& scanner, u32 verify_words) {

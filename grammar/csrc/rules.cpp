@@ -6,12 +6,13 @@ RuleContexts::RuleContexts(const RuleTables* tables, u32 num_terminals_all)
     : tables_(tables), num_terminals_all_(num_terminals_all) {
     for (const StackRule& r : tables->rules) {
         const std::size_t n = r.num_states;
-        if (n == 0 || n > 254 || r.shift.size() != n * num_terminals_all || r.lex_flags.size() != n)
+        if (n == 0 || n > 254 || r.shift.size() != n * num_terminals_all || r.lex_flags.size() != n ||
+            r.settle.size() != n)
             throw GrammarError("rule '" + r.name + "': its tables do not fit its number of states");
         for (const auto& [nonterminal, table] : r.reduce) {
             if (table.size() != n * n) throw GrammarError("rule '" + r.name + "': a reduce table has the wrong size");
             for (std::size_t i = 0; i < table.size(); i++)
-                if (table[i] != table[i / n * n]) {
+                if (table[i] != table[i / n * n]) {  // depends on the top's state, not only on the one below
                     if (reads_top_.size() <= nonterminal) reads_top_.resize(nonterminal + 1, 0);
                     reads_top_[nonterminal] = 1;
                 }
@@ -47,7 +48,10 @@ ContextId RuleContexts::reduce(ContextId below, u32 nonterminal, ContextId top) 
     for (std::size_t i = 0; i < next.size(); i++) {
         const StackRule& r = tables_->rules[i];
         const auto it = r.reduce.find(nonterminal);
-        if (it == r.reduce.end()) continue;
+        if (it == r.reduce.end()) {
+            next[i] = static_cast<char>(r.settle[static_cast<u8>(next[i])]);
+            continue;
+        }
         const u8 to = it->second[static_cast<u8>(next[i]) * r.num_states + static_cast<u8>(states_[top][i])];
         if (to == StackRule::kReject) return kNone;
         next[i] = static_cast<char>(to);

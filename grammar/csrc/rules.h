@@ -15,6 +15,7 @@ struct StackRule {
     u32 num_states = 0;
     std::vector<u8> shift;                               // [state * num_terminals_all + terminal]
     std::unordered_map<u32, std::vector<u8>> reduce;     // nonterminal -> [state(below) * num_states + state(top)]
+    std::vector<u8> settle;                              // [state(below)], for every other nonterminal
     std::vector<u32> lex_flags;                          // by state: bits for the scanner
 };
 

@@ -71,13 +71,14 @@ StateId StateTable::intern(u16 lr, ContextId context) {
     const Plain& p = plain(lr);
     for (u32 y = 0; y < num_terminals_all; y++) {
         if (!p.shifts.has(y)) continue;
-        if (extras_.has(base_terminal(y)) || contexts_.shift(context, y) != kNone) s.shifts.add(y);
+        if (contexts_.shift(context, y) != kNone) s.shifts.add(y);
     }
     s.first_reduction = static_cast<u32>(reductions_.size());
     s.num_reductions = static_cast<u32>(p.reductions.size());
     reductions_.insert(reductions_.end(), p.reductions.begin(), p.reductions.end());
     s.default_reduction = p.default_reduction;
     s.ends_extra = table->lex_modes[lr].lex_state == 0xffff;
+    if (contexts_.size() >= 1u << 23) throw GrammarError("too many rule contexts");
     states_.push_back(s);
     ids_.put(key, id);
     return id;
@@ -97,21 +98,22 @@ StateId StateTable::shift(StateId s, u32 terminal) {
     return to;
 }
 
-StateId StateTable::go_to(StateId below, u32 nonterminal, StateId top) {
-    const bool reads_top = contexts_.reads_top(nonterminal);
-    const ContextId top_context = reads_top ? states_[top].context : 0;
-    const u64 key = static_cast<u64>(below) << 40 | static_cast<u64>(top_context) << 16 | nonterminal;
-    u32 to = gotos_.get(key);
-    if (to != kNone) return to == kNone - 1 ? kNone : to;
-    const u16 lr = table->go_to(states_[below].lr, nonterminal);
-    to = kNone;
-    if (lr != 0) {
-        const ContextId context =
-            contexts_.reduce(states_[below].context, nonterminal, reads_top ? states_[top].context : states_[below].context);
-        if (context != kNone) to = intern(lr, context);
+ContextId StateTable::reduced(ContextId below, u32 nonterminal, ContextId top) {
+    const u64 key = static_cast<u64>(below) << 40 | static_cast<u64>(top) << 16 | nonterminal;
+    u32 to = reduced_.get(key);
+    if (to == kNone) {
+        to = contexts_.reduce(below, nonterminal, top);
+        reduced_.put(key, to == kNone ? kNone - 1 : to);
     }
-    gotos_.put(key, to == kNone ? kNone - 1 : to);
-    return to;
+    return to == kNone - 1 ? kNone : to;
+}
+
+StateId StateTable::go_to(StateId below, u32 nonterminal, StateId top) {
+    const u16 lr = table->go_to(states_[below].lr, nonterminal);
+    if (lr == 0) return kNone;
+    const ContextId b = states_[below].context;
+    const ContextId context = reduced(b, nonterminal, contexts_.reads_top(nonterminal) ? states_[top].context : b);
+    return context == kNone ? kNone : intern(lr, context);
 }
 
 }  // namespace codefusion

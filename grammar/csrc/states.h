@@ -70,7 +70,8 @@ private:
     };
     std::vector<std::unique_ptr<Plain>> plain_;
     const Plain& plain(u16 lr);
-    Table ids_, shifts_, gotos_, mode_ids_;
+    ContextId reduced(ContextId below, u32 nonterminal, ContextId top);
+    Table ids_, shifts_, reduced_, mode_ids_;
     TerminalSet extras_;
 };
 

@@ -1,0 +1,20 @@
+"""Which tokens keep the text a viable prefix of a valid program. Knows nothing of engines or HTTP."""
+
+from grammar.languages import LANGUAGES, Language, LanguageSpec, language_of, load_language, load_spec
+from grammar.matcher import SyntaxMatcher
+from grammar.recognize import can_end, is_viable_prefix, viable_length
+from grammar.vocabulary import TokenVocabulary
+
+__all__ = [
+    "LANGUAGES",
+    "Language",
+    "LanguageSpec",
+    "SyntaxMatcher",
+    "TokenVocabulary",
+    "can_end",
+    "is_viable_prefix",
+    "language_of",
+    "load_language",
+    "load_spec",
+    "viable_length",
+]

@@ -1,0 +1,162 @@
+"""Rules to the tables that the native core and the reference definition read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from grammar.errors import RuleError
+from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
+from grammar.rules.regex import NUM_CLASSES, Dfa, compile_regex
+
+REJECT = 255
+NO_SYMBOL = 0xFFFF
+
+
+@dataclass(frozen=True)
+class SymbolNames:
+    """A grammar's symbols: terminals first, then nonterminals. One name may belong to several symbols."""
+
+    names: Sequence[str]
+    token_count: int
+
+    def terminals(self, name: str) -> list[int]:
+        """Give the terminals of this name."""
+        return [i for i in range(self.token_count) if self.names[i] == name]
+
+    def nonterminals(self, name: str) -> list[int]:
+        """Give the nonterminals of this name."""
+        return [i for i in range(self.token_count, len(self.names)) if self.names[i] == name]
+
+
+@dataclass(frozen=True)
+class StackTable:
+    """One stack rule; shift[state * terminals + terminal], reduce[nonterminal][below * states + top], settle[below]."""
+
+    name: str
+    num_states: int
+    shift: bytes
+    reduce: dict[int, bytes]
+    settle: bytes
+    lex_flags: list[int]
+
+
+@dataclass(frozen=True)
+class LexemeTable:
+    """One lexeme rule; next[state * 129 + character class]."""
+
+    terminals: list[int]
+    num_states: int
+    next: bytes
+    accepting: bytes
+    commit: bytes
+
+
+@dataclass(frozen=True)
+class RuleTables:
+    """What the native core receives. The last pseudo-terminal is "bad": a lexeme that a rule refused."""
+
+    pseudo_base: list[int] = field(default_factory=lambda: [NO_SYMBOL])
+    rules: list[StackTable] = field(default_factory=list[StackTable])
+    reserved: list[int] = field(default_factory=list[int])
+    lexeme_filters: list[LexemeTable] = field(default_factory=list[LexemeTable])
+    blanks: bytes = b""
+
+
+def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
+    """Give the tables of a language's rules. Raises RuleError, naming the rule and the symbol."""
+    pseudo_base: list[int] = []
+    terminal_names = list(symbols.names[: symbols.token_count])
+    for base, count in rules.variants:
+        (base_id,) = _known(symbols.terminals(base), base, "variants")
+        pseudo_base += [base_id] * count
+        terminal_names += [f"{base}/{i}" for i in range(count)]
+    pseudo_base.append(NO_SYMBOL)
+    terminal_names.append("bad")
+    return RuleTables(
+        pseudo_base=pseudo_base,
+        rules=[_stack_table(rule, terminal_names, symbols, rules.extras) for rule in rules.stack_rules],
+        reserved=[i for word in rules.reserved for i in _known(symbols.terminals(word), word, "reserved")],
+        lexeme_filters=[_lexeme_table(rule, symbols) for rule in rules.lexeme_rules],
+        blanks=rules.blanks.encode(),
+    )
+
+
+def _known(ids: list[int], name: str, rule: str) -> list[int]:
+    if not ids:
+        raise RuleError(f"rule {rule!r}: the grammar has no symbol {name!r}")
+    return ids
+
+
+def _stack_table(
+    rule: StackRule, terminals: list[str], symbols: SymbolNames, extras: tuple[str, ...]
+) -> StackTable:
+    numbers: dict[State, int] = {rule.start: 0}
+    order: list[State] = [rule.start]
+
+    def number(state: State | None) -> int:
+        if state is None:
+            return REJECT
+        if state not in numbers:
+            if len(order) == REJECT - 1:
+                raise RuleError(f"rule {rule.name!r}: expected at most {REJECT - 1} states")
+            numbers[state] = len(order)
+            order.append(state)
+        return numbers[state]
+
+    def shifted(state: State, name: str) -> State | None:
+        return state if name in extras and not rule.sees_extras else rule.shift(state, name)
+
+    nonterminals = {
+        name: _known(symbols.nonterminals(name), name, rule.name) for name in rule.reduce
+    }
+    shift: list[int] = []
+    done = -1
+    while done != len(order):  # states that shifts reach, then states that reduces reach, until none is new
+        done = len(order)
+        for state in order[len(shift) // len(terminals) :]:
+            shift += [number(shifted(state, name)) for name in terminals]
+        for state in tuple(order):
+            number(rule.settle(state))
+        for reduce in rule.reduce.values():
+            for below in tuple(order):
+                for top in tuple(order):
+                    number(reduce(below, top))
+    tables = {
+        symbol: bytes(number(rule.reduce[name](below, top)) for below in order for top in order)
+        for name, ids in nonterminals.items()
+        for symbol in ids
+    }
+    flags = [rule.lex_flags(state) for state in order]
+    settle = bytes(number(rule.settle(state)) for state in order)
+    return StackTable(rule.name, len(order), bytes(shift), tables, settle, flags)
+
+
+def _lexeme_table(rule: LexemeRule, symbols: SymbolNames) -> LexemeTable:
+    terminals = [i for name in rule.terminals for i in _known(symbols.terminals(name), name, rule.pattern)]
+    main = compile_regex(rule.pattern)
+    if rule.commit is None:
+        return LexemeTable(terminals, main.num_states, main.next, main.accepting, bytes(main.num_states))
+    return _product(terminals, main, compile_regex(rule.commit))
+
+
+def _product(terminals: list[int], main: Dfa, commit: Dfa) -> LexemeTable:
+    """Run the pattern and the commit pattern side by side; either may be dead (255) without the other."""
+    numbers, order = {(0, 0): 0}, [(0, 0)]
+    table: list[int] = []
+    for a, b in order:  # grows while it is walked
+        for cls in range(NUM_CLASSES):
+            after = (
+                main.next[a * NUM_CLASSES + cls] if a != REJECT else REJECT,
+                commit.next[b * NUM_CLASSES + cls] if b != REJECT else REJECT,
+            )
+            if after == (REJECT, REJECT):
+                table.append(REJECT)
+                continue
+            if after not in numbers:
+                numbers[after] = len(order)
+                order.append(after)
+            table.append(numbers[after])
+    accepting = bytes(a != REJECT and bool(main.accepting[a]) for a, _ in order)
+    committed = bytes(b != REJECT and bool(commit.accepting[b]) for _, b in order)
+    return LexemeTable(terminals, len(order), bytes(table), accepting, committed)

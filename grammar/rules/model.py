@@ -1,0 +1,85 @@
+"""How a language says what its own parser refuses: automata on the parser's stack, patterns of lexemes.
+
+A `StackRule` is a finite automaton whose state rides on every node of the LR stack:
+
+    shift of terminal t on a node in state s      -> shift(s, t)
+    reduce to nonterminal A: below is the node under the popped children, top the last child
+                                                  -> reduce[A](state(below), state(top)), by default
+                                                     settle(state(below)), which is state(below)
+
+`None` refuses and kills that parse. Because the stack pops, what happened inside a bracket, block or function
+never leaks out by itself. A rule refuses as early as no accepted continuation exists: refusing later would lead
+generation into a corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+
+State = Hashable
+Shift = Callable[[State, str], State | None]
+Reduce = Callable[[State, State], State | None]
+
+
+def unchanged(state: State) -> State:
+    """Keep the state below."""
+    return state
+
+
+def no_flags(_: State) -> int:
+    """Tell the scanner nothing."""
+    return 0
+
+
+@dataclass(frozen=True)
+class StackRule:
+    """One automaton.
+
+    shift      gives the next state for a terminal's name; variants of a terminal are named "string_start/3".
+    reduce     by nonterminal name.
+    settle     the state of any other nonterminal, by the state below it: ends what concerns one lexeme only.
+    sees_extras  whether shift is asked about comments and the like; otherwise they change nothing.
+    lex_flags  bits that the language's scanner sees in this state.
+    messages   what the language's own parser would have said.
+    """
+
+    name: str
+    start: State
+    shift: Shift
+    messages: tuple[str, ...] = ()
+    reduce: Mapping[str, Reduce] = field(default_factory=dict[str, Reduce])
+    settle: Callable[[State], State] = unchanged
+    lex_flags: Callable[[State], int] = no_flags
+    sees_extras: bool = False
+
+
+@dataclass(frozen=True)
+class LexemeRule:
+    """The whole text of these terminals must match `pattern` (the subset in grammar/rules/regex.py).
+
+    commit  once the text so far matches this, the lexer may no longer fall back to a shorter lexeme.
+    """
+
+    terminals: tuple[str, ...]
+    pattern: str
+    messages: tuple[str, ...] = ()
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class LanguageRules:
+    """Everything above the grammar.
+
+    reserved  keywords that are never identifiers; names of terminals.
+    blanks    the only characters that may stand between lexemes.
+    extras    terminals that may stand anywhere.
+    variants  (base terminal, number of variants) that the language's scanner tells apart.
+    """
+
+    stack_rules: tuple[StackRule, ...] = ()
+    lexeme_rules: tuple[LexemeRule, ...] = ()
+    reserved: tuple[str, ...] = ()
+    blanks: str = ""
+    variants: tuple[tuple[str, int], ...] = ()
+    extras: tuple[str, ...] = ("comment",)

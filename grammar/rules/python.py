@@ -1,0 +1,68 @@
+"""Python as CPython 3.11 compiles it, above tree-sitter-python.
+
+Indentation and string delimiters belong to the scanner (csrc/python_scanner.cpp). Not expressible here, because
+they depend on the text of names: duplicate arguments, repeated keyword arguments, `global` after use, `nonlocal`
+without a binding, unknown names in \\N{...}; and `from __future__` after other statements.
+"""
+
+from __future__ import annotations
+
+from grammar.rules.model import LanguageRules, LexemeRule
+from grammar.rules.python_expressions import (
+    ARGUMENTS,
+    AS_TARGETS,
+    KEYWORDS_AS_NAMES,
+    PARAMETERS,
+    STRING_MIX,
+    WALRUS,
+)
+from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS
+from grammar.rules.python_statements import ASSIGNMENT, SCOPE, SIMPLE_STATEMENTS
+
+_DIGITS = r"[0-9](_?[0-9])*"
+_EXPONENT = rf"[eE][+-]?{_DIGITS}"
+
+LEXEMES = (
+    LexemeRule(
+        ("integer",),
+        r"0[xX](_?[0-9a-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+|[1-9](_?[0-9])*|0(_?0)*"
+        rf"|{_DIGITS}[jJ]",
+        ("leading zeros in decimal integer literals are not permitted", "invalid decimal literal"),
+    ),
+    LexemeRule(
+        ("float",),
+        rf"({_DIGITS}\.({_DIGITS})?({_EXPONENT})?|\.{_DIGITS}({_EXPONENT})?|{_DIGITS}{_EXPONENT})[jJ]?",
+        ("invalid decimal literal",),
+    ),
+    LexemeRule(
+        ("escape_sequence",),
+        r"\\(u[0-9a-fA-F]{4}|U(000[0-9a-fA-F]|0010)[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{1,3}|\r?\n"
+        r"|['\"abfrntv\\89]|N\{[A-Za-z0-9 -]+\})",
+        ("(unicode error) 'unicodeescape' codec can't decode bytes",),
+    ),
+    # A backslash that is no escape stands for itself, but not before x, u, U and N.
+    LexemeRule(("\\",), r"\\", ("truncated \\xXX escape",), commit=r"\\[xuUN]"),
+    LexemeRule(("comment",), r"#[^\r\n]*\r?"),
+    LexemeRule(("line_continuation",), r"\\\r?\n"),
+    LexemeRule(("type_conversion",), r"![rsa]", ("f-string: invalid conversion character",)),
+)
+
+
+PYTHON = LanguageRules(
+    stack_rules=(
+        LAYOUT,
+        SCOPE,
+        ARGUMENTS,
+        PARAMETERS,
+        ASSIGNMENT,
+        SIMPLE_STATEMENTS,
+        AS_TARGETS,
+        WALRUS,
+        KEYWORDS_AS_NAMES,
+        STRING_MIX,
+    ),
+    lexeme_rules=LEXEMES,
+    blanks=" \t\n\r\f",
+    extras=("comment", "line_continuation"),
+    variants=(("string_start", NUM_STRING_KINDS),),
+)

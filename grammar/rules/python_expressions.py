@@ -1,0 +1,314 @@
+"""Python: arguments, parameters, `as`, walrus, soft keywords, mixing of str and bytes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from grammar.rules.model import Reduce, StackRule, State
+from grammar.rules.python_layout import CLOSE, OPEN
+
+NAMES = ("identifier", "print", "exec", "match", "type", "_")
+
+# ---- arguments of a call: f(a, *b, c=1, **d)
+#   ""     outside parentheses        "("    in parentheses, no keyword yet
+#   "k"    behind k=v                 "k,"   behind its comma        "k,n"  a name there: '=' must follow
+#   "d"    behind **d; likewise "d,", "d,n"
+
+
+def _arguments_shift(state: State, terminal: str) -> State | None:
+    s = str(state)
+    if s in ("k,", "d,"):
+        if terminal in NAMES:
+            return s + "n"
+        if terminal == "**" or (terminal == "*" and s == "k,"):
+            return "("
+        return "" if terminal in CLOSE else None
+    if s in ("k,n", "d,n"):
+        return "(" if terminal == "=" else None
+    if terminal in OPEN:
+        return "(" if terminal == "(" else ""
+    if terminal in CLOSE:
+        return ""
+    if s in ("k", "d"):
+        return s + "," if terminal == "," else s
+    return s
+
+
+def _argument(below: State, top: State) -> State | None:
+    # positional argument follows keyword argument
+    if top in ("k,n", "d,n"):
+        return None
+    return str(below)[0] if below in ("k,", "d,") else below
+
+
+def _keyword_argument(below: State, _: State) -> State:
+    return "d" if below in ("d", "d,") else "k" if below in ("(", "k", "k,") else below
+
+
+def _dictionary_splat(below: State, _: State) -> State:
+    return "d" if below in ("(", "k,", "d,") else below
+
+
+def _argument_repeat(below: State, top: State) -> State | None:
+    if top in ("k,n", "d,n"):
+        return None
+    return top if top in ("k", "d") else below
+
+
+ARGUMENTS = StackRule(
+    "arguments",
+    "",
+    _arguments_shift,
+    ("positional argument follows keyword argument", "positional argument follows keyword argument unpacking"),
+    {
+        "keyword_argument": _keyword_argument,
+        "dictionary_splat": _dictionary_splat,
+        "argument_list_repeat1": _argument_repeat,
+        "list_splat": _argument,
+        "list_splat_pattern": _argument,
+        "primary_expression": _argument,
+        "expression": _argument,
+        "argument_list": lambda below, top: None if top in ("k,n", "d,n") else below,
+    },
+)
+
+
+# ---- parameters of def and lambda
+
+
+class Parameters(NamedTuple):
+    """Where in a parameter list the text stands, and what came before in it.
+
+    at       "" not in one; "def", "name" (before its bracket), "class", "class name"; "start" of a parameter;
+             "named"; "typed"; "value"; "star"; "star name"; "kw"; "done": behind a whole parameter
+    kind     "def" or "lambda"
+    default  a default came, and no star since
+    star, slash, kwargs  `*`, `/`, `**` came
+    bare     the star was alone: a name must follow
+    """
+
+    at: str = ""
+    kind: str = ""
+    default: bool = False
+    star: bool = False
+    slash: bool = False
+    kwargs: bool = False
+    bare: bool = False
+
+    @property
+    def needs_default(self) -> bool:
+        """Say whether a plain name is refused here: non-default argument follows default argument."""
+        return self.default and not self.star
+
+
+_NO_PARAMETERS = Parameters()
+
+
+def _parameters_shift(state: State, terminal: str) -> State | None:  # noqa: C901, PLR0911, PLR0912 one table of cases
+    assert isinstance(state, Parameters)
+    p = state
+    if terminal == "lambda":
+        return Parameters("start", "lambda")
+    ends = terminal in (":" if p.kind == "lambda" else ")")
+    match p.at:
+        case "":
+            return Parameters(terminal) if terminal in ("def", "class") else p
+        case "def" | "class":
+            return Parameters("name" if p.at == "def" else "class name")
+        case "name" | "class name":
+            if terminal == "[":
+                return None  # type parameters are newer than 3.11
+            return Parameters("start", "def") if terminal == "(" and p.at == "name" else _NO_PARAMETERS
+        case "value" | "typed":
+            if terminal in OPEN:
+                return _NO_PARAMETERS
+            return p._replace(at="value") if terminal == "=" else p
+        case "start" if terminal in NAMES:
+            return None if p.kwargs else p._replace(at="named")
+        case "start" if terminal == "*":
+            return None if p.star or p.kwargs else p._replace(at="star")
+        case "start" if terminal == "**":
+            return None if p.bare or p.kwargs else p._replace(at="kw")
+        case "start" if terminal == "/":
+            return None if p.slash or p.star or p.kwargs else p._replace(at="slash")
+        case "named" if terminal == "=":
+            return p._replace(at="value")
+        case "named" | "done" if terminal == ":" and p.kind == "def":
+            return p._replace(at="typed")
+        case "star" | "kw" if terminal in NAMES:
+            return p._replace(at="star name")
+        case "named" | "done" if terminal == ",":
+            return None if p.at == "named" and p.needs_default else p._replace(at="start")
+        case "named" | "done" | "start" if ends:
+            return None if p.bare or (p.at == "named" and p.needs_default) else _NO_PARAMETERS
+        case _:
+            return None
+
+
+def _whole(**changes: bool) -> Reduce:
+    """Push a whole parameter behind `below`, the place where it started."""
+
+    def reduce(below: State, _: State) -> State | None:
+        assert isinstance(below, Parameters)
+        return below._replace(at="done", bare=False)._replace(**changes) if below.at == "start" else below
+
+    return reduce
+
+
+def _plain_parameter(below: State, top: State) -> State | None:
+    assert isinstance(below, Parameters)
+    assert isinstance(top, Parameters)
+    if below.at != "start":
+        return below
+    if top.at == "done":
+        return top
+    return None if below.needs_default else below._replace(at="done", bare=False)
+
+
+def _typed_parameter(below: State, top: State) -> State | None:
+    assert isinstance(below, Parameters)
+    assert isinstance(top, Parameters)
+    if below.at != "start":
+        return below
+    if below.kind == "lambda" or (below.needs_default and not top.star and not top.kwargs):
+        return None
+    return below._replace(at="done", bare=False, star=top.star, kwargs=top.kwargs, default=top.default)
+
+
+def _default_parameter(below: State, _: State) -> State | None:
+    assert isinstance(below, Parameters)
+    return below._replace(at="done", bare=False, default=not below.star) if below.at == "start" else below
+
+
+def _parameter_list(below: State, top: State) -> State | None:
+    """Carry what the list contains past it; a name that needs a default ends no list."""
+    assert isinstance(below, Parameters)
+    assert isinstance(top, Parameters)
+    if top.at in ("done", "start"):
+        return top
+    if top.at == "named":
+        return None if top.needs_default else top._replace(at="done", bare=False)
+    return below
+
+
+PARAMETERS = StackRule(
+    "parameters",
+    _NO_PARAMETERS,
+    _parameters_shift,
+    ("non-default argument follows default argument", "named arguments must follow bare *"),
+    {
+        "parameter": _plain_parameter,
+        "typed_parameter": _typed_parameter,
+        "default_parameter": _default_parameter,
+        "typed_default_parameter": _default_parameter,
+        "list_splat_pattern": _whole(star=True, default=False),
+        "dictionary_splat_pattern": _whole(kwargs=True),
+        "keyword_separator": _whole(star=True, default=False, bare=True),
+        "positional_separator": _whole(slash=True),
+        "_parameters_repeat1": _parameter_list,
+        "_parameters": _parameter_list,
+        "lambda_parameters": _parameter_list,
+    },
+)
+
+
+# ---- `as`: only behind with, except, import and in case patterns
+
+
+def _as_shift(state: State, terminal: str) -> State | None:
+    match state:
+        case "with" | "import" if terminal == "(":
+            return state
+        case "case":
+            return "" if terminal == ":" else state
+        case "except" if terminal == "as":
+            return "except as"
+        case "except" if terminal == ",":
+            return None  # multiple exception types must be parenthesized
+        case "except as":
+            return "except name" if terminal in NAMES else None
+        case "except name":
+            return "" if terminal == ":" else None
+        case "" if terminal == "as":
+            return None
+        case _:
+            pass
+    if terminal in ("with", "except", "import", "case"):
+        return terminal
+    if terminal in OPEN or terminal == ":":
+        return ""
+    return state
+
+
+AS_TARGETS = StackRule("as", "", _as_shift, ("invalid syntax", "multiple exception types must be parenthesized"))
+
+
+# ---- `:=`: not at the top of a statement
+
+
+def _walrus_shift(state: State, terminal: str) -> State | None:
+    if terminal in OPEN:
+        return "free"
+    if terminal in ("if", "elif", "while"):
+        return "free"
+    if terminal == ":=" and state != "free":
+        return None
+    return "" if terminal == ":" and state == "free" else state
+
+
+WALRUS = StackRule("walrus", "", _walrus_shift, ("invalid syntax",))
+
+
+# ---- soft keywords and Python 2
+
+_OPERANDS = ("identifier", "integer", "float", "true", "false", "none", "ellipsis", "lambda", "{", "~", "await",
+             "print", "exec", "type", "match", "_", "yield")  # fmt: skip
+
+
+def _soft_shift(state: State, terminal: str) -> State | None:
+    if terminal in ("<>", "__future__ "):
+        return None
+    if state == "print":
+        if terminal in _OPERANDS or terminal.startswith("string_start"):
+            return None  # Missing parentheses in call to 'print'
+        return "print not" if terminal == "not" else ""
+    if state == "print not":
+        return "" if terminal == "in" else None
+    return "print" if terminal in ("print", "exec", "type") else ""
+
+
+def _refuse(below: State, top: State) -> None:
+    del below, top
+
+
+KEYWORDS_AS_NAMES = StackRule(
+    "soft keywords",
+    "",
+    _soft_shift,
+    ("Missing parentheses in call to 'print'", "invalid syntax"),
+    {
+        "print_statement": _refuse,
+        "exec_statement": _refuse,
+        "type_alias_statement": _refuse,
+        "constrained_type": _refuse,
+    },
+)
+
+
+# ---- "a" b"c"
+
+
+def _mix_shift(state: State, terminal: str) -> State | None:
+    if terminal.startswith("string_start/"):
+        kind = "bytes" if int(terminal.split("/")[1]) // 4 in (2, 3) else "str"
+        if state in ("str", "bytes") and state != kind:
+            return None  # cannot mix bytes and nonbytes literals
+        return kind + " open"
+    return state if str(state).endswith(" open") and terminal != "{" else ""
+
+
+def _string(_: State, top: State) -> State:
+    return str(top).removesuffix(" open")
+
+
+STRING_MIX = StackRule("string mix", "", _mix_shift, ("cannot mix bytes and nonbytes literals",), {"string": _string})

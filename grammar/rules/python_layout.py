@@ -1,0 +1,101 @@
+"""Python: what a line break means, and which string's text is being read. Feeds the scanner.
+
+    x = f(          in a bracket: a line break is a blank
+    f"a{b}c"        text of the string, then a field, then text again
+Flags: bits 0-1 line breaks (0 end the line, 1 blank, 2 refused); bits 2-7 one more than the kind of the string
+whose text is read. Kinds: 4 * prefix (none, r, b, br, f, fr) + 2 * triple + double quote.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from grammar.rules.model import StackRule, State
+
+NUM_STRING_KINDS = 24
+OPEN, CLOSE = ("(", "[", "{"), (")", "]", "}")
+
+
+class Place(NamedTuple):
+    """Where the text stands.
+
+    kind     "line", "bracket", "text" (of a string), "field" (of an f-string);
+             "closed": just behind a bracket or a string.
+    outer    bracket, text, closed: kind of the place around ("line", "bracket" or "field").
+    string   text and field: the string's kind.
+    quotes   quote characters that the f-strings around forbid.
+    one_line inside a field of a one-line string, at any depth.
+    """
+
+    kind: str
+    outer: str = ""
+    string: int = -1
+    quotes: str = ""
+    one_line: bool = False
+
+
+def _shift(state: State, terminal: str) -> State | None:
+    assert isinstance(state, Place)
+    at = state
+    if at.kind == "closed":  # the stack below knows the outer place; a finite state only its kind
+        at = at._replace(kind=at.outer, outer="bracket" if at.outer == "bracket" else "")
+    if terminal.startswith("string_start/"):
+        return _open_string(at, int(terminal.split("/")[1]))
+    if at.kind == "text":
+        if terminal == "string_end":
+            return Place("closed", at.outer, -1, at.quotes, at.one_line)
+        if at.quotes and terminal in ("escape_sequence", "\\"):
+            return None  # f-string expression part cannot include a backslash
+        if terminal == "{":
+            quote = "\"" if at.string % 2 else "'"
+            return at._replace(kind="field", outer="", quotes="".join(sorted({*at.quotes, quote})), one_line=_one_line(at))
+        return at
+    if at.quotes and terminal in ("comment", "line_continuation"):
+        return None  # f-string expression part cannot include '#' or a backslash
+    if terminal in OPEN:
+        return at._replace(kind="bracket", outer=at.kind, string=-1)
+    if terminal in CLOSE:
+        if at.kind == "field":  # the end of the field: text again
+            return at._replace(kind="text", outer="bracket", quotes=_outer_quotes(at), one_line=False)
+        return at._replace(kind="closed") if at.kind == "bracket" else at
+    return at
+
+
+def _one_line(at: Place) -> bool:
+    return at.one_line or not at.string & 2
+
+
+def _outer_quotes(at: Place) -> str:
+    # Which quotes were forbidden outside is known to the stack; only "none" or "some" matters to the text here.
+    own = "\"" if at.string % 2 else "'"
+    return at.quotes.replace(own, "")
+
+
+def _open_string(at: Place, kind: int) -> State | None:
+    quote = "\"" if kind % 2 else "'"
+    if at.kind == "text" or quote in at.quotes:
+        return None
+    if at.one_line and kind & 2:
+        return None  # its line breaks would end the string around it
+    outer = "line" if at.kind == "line" else "bracket"
+    return Place("text", outer, kind, at.quotes, at.one_line)
+
+
+def _flags(state: State) -> int:
+    assert isinstance(state, Place)
+    if state.kind == "text":
+        return (state.string + 1) << 2
+    kind = state.outer if state.kind == "closed" else state.kind
+    if kind == "line":
+        return 0
+    return 2 if state.one_line else 1
+
+
+LAYOUT = StackRule(
+    "layout",
+    Place("line"),
+    _shift,
+    ("f-string expression part cannot include a backslash", "f-string: expecting '}'"),
+    lex_flags=_flags,
+    sees_extras=True,
+)
