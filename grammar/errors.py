@@ -5,7 +5,10 @@
     ├── LanguageNotInstalledError   the grammar's wheel is missing
     ├── RuleError              a rule names a symbol that the grammar does not have, or has too many states
     ├── VocabularyError        tokens, stop ids and width do not fit together
-    └── MaskShapeError         a bitmask row cannot hold the vocabulary
+    ├── MaskShapeError         a bitmask row cannot hold the vocabulary
+    ├── UnknownAbiError        a grammar wheel of another tree-sitter ABI than 14 and 15
+    ├── NotRegularError        a compiled lexer that is no finite automaton
+    └── AmbiguityError         more parses alive at once than the bound
 """
 
 from __future__ import annotations
@@ -33,3 +36,15 @@ class VocabularyError(GrammarError):
 
 class MaskShapeError(GrammarError):
     """The bitmask does not have the shape or type that the vocabulary needs."""
+
+
+class UnknownAbiError(GrammarError):
+    """The grammar was compiled for a tree-sitter ABI that is not known here."""
+
+
+class NotRegularError(GrammarError):
+    """The grammar's compiled lexer does not behave like a finite automaton."""
+
+
+class AmbiguityError(GrammarError):
+    """The text has more parses alive at once than the bound allows."""

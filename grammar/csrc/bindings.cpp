@@ -1,5 +1,6 @@
 // Registration of the native core for Python; no logic of its own.
 #include <chrono>
+#include <cstring>
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
@@ -20,6 +21,13 @@ std::vector<u8> bytes_of(nb::handle h) {
     return {p, p + b.size()};
 }
 
+std::vector<u16> words_of(nb::handle h) {
+    const nb::bytes b = nb::cast<nb::bytes>(h);
+    std::vector<u16> w(b.size() / 2);
+    std::memcpy(w.data(), b.c_str(), w.size() * 2);
+    return w;
+}
+
 RuleTables rule_tables_of(nb::handle h) {
     RuleTables t;
     t.pseudo_base = nb::cast<std::vector<u16>>(h.attr("pseudo_base"));
@@ -30,9 +38,9 @@ RuleTables rule_tables_of(nb::handle h) {
         StackRule rule;
         rule.name = nb::cast<std::string>(r.attr("name"));
         rule.num_states = nb::cast<u32>(r.attr("num_states"));
-        rule.shift = bytes_of(r.attr("shift"));
-        for (auto [symbol, table] : nb::cast<nb::dict>(r.attr("reduce"))) rule.reduce[nb::cast<u32>(symbol)] = bytes_of(table);
-        rule.settle = bytes_of(r.attr("settle"));
+        rule.shift = words_of(r.attr("shift"));
+        for (auto [symbol, table] : nb::cast<nb::dict>(r.attr("reduce"))) rule.reduce[nb::cast<u32>(symbol)] = words_of(table);
+        rule.settle = words_of(r.attr("settle"));
         rule.lex_flags = nb::cast<std::vector<u32>>(r.attr("lex_flags"));
         t.rules.push_back(std::move(rule));
     }

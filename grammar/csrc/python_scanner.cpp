@@ -8,7 +8,6 @@ enum External : u32 { kNewline, kIndent, kDedent, kStringStart, kStringContent, 
 
 enum Kind : u8 {
     kInternal,       // the grammar's own lexer; `detail`: 1 + prefix letters read, 0 when no string can start
-    kCarriage,       // after \r, which must be followed by \n; newline_mode 1: back to kInternal, else to kLineStart
     kLineStart,      // blanks, blank lines and comment lines; `detail`: a logical line ended before
     kLineComment,    // a comment in that region
     kOpen1, kOpen2,  // one or two quotes read; `detail`: string kind
@@ -80,6 +79,7 @@ void PythonScanner::start(const Lexer& lexer, ModeId mode, LexState& s) const {
         s.kind = kContent;
         s.detail = static_cast<u16>(content - 1);
         s.start_mode = mode;
+        s.newline_mode = flags & 2;  // inside a field of a one-line f-string even ''' has to stay on the line
         return;
     }
     s.newline_mode = flags & 3;
@@ -102,10 +102,6 @@ LexOutcome PythonScanner::read(const Lexer& lexer, LexState& s, u32 c, u32 char_
                 s.detail = letters == 0xffff ? 0 : letters + 1;
             }
             return lexer.read_internal(s, c, char_start, next_offset);
-        case kCarriage:
-            if (c != '\n') return kRefused;
-            s.kind = s.newline_mode == 1 ? kInternal : kLineStart;
-            return kReadOn;
         case kLineStart: return read_line_start(s, c, char_start);
         case kLineComment:
             if (c == '\n' || c == '\r' || c == kEndOfText) {
@@ -187,14 +183,9 @@ LexOutcome PythonScanner::read_fresh(const Lexer& lexer, LexState& s, u32 c, u32
             return o;
         }
         if (s.newline_mode == 2) return kRefused;
-        if (c == '\n' && s.newline_mode == 1) return lexer.read_internal(s, c, char_start, next_offset);
-        const u8 mode = s.newline_mode;
-        if (mode == 1) {
-            s.kind = kCarriage;
-            return kReadOn;
-        }
+        if (s.newline_mode == 1) return lexer.read_internal(s, c, char_start, next_offset);
         s = LexState{};
-        s.kind = c == '\n' ? kLineStart : kCarriage;
+        s.kind = kLineStart;
         s.detail = 1;
         return kReadOn;
     }
@@ -226,12 +217,8 @@ LexOutcome PythonScanner::read_line_start(LexState& s, u32 c, u32 char_start) co
             s.alt_column++;
             return kReadOn;
         case '\f':
+        case '\r':  // CPython reads \r, \n and \r\n as line ends
         case '\n': s.column = s.alt_column = 0; return kReadOn;
-        case '\r':
-            s.column = s.alt_column = 0;
-            s.kind = kCarriage;
-            s.newline_mode = 0;
-            return kReadOn;
         case '#':
             s.kind = kLineComment;
             s.column = s.alt_column = 0;  // whatever the comment's column is
@@ -274,7 +261,7 @@ LexOutcome PythonScanner::read_content(const Lexer& lexer, LexState& s, u32 c, u
         s.newline_mode = c == '}';
         return kReadOn;
     }
-    if ((c == '\n' || c == '\r') && !is_triple(d)) return kRefused;
+    if ((c == '\n' || c == '\r') && (!is_triple(d) || s.newline_mode == 2)) return kRefused;
     if (c >= 128 && is_bytes(d)) return kRefused;
     s.fresh = 0;
     return kReadOn;
@@ -301,8 +288,7 @@ TerminalSet PythonScanner::reachable(const Lexer& lexer, const LexState& s) cons
         }
         case kLineStart:
         case kLineComment:
-        case kCarriage:
-            if (s.detail == 0 || (s.kind == kCarriage && s.newline_mode == 1)) return TerminalSet::all();
+            if (s.detail == 0) return TerminalSet::all();
             r.add(newline);
             r.add(indent);
             return r;

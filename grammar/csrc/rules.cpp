@@ -6,7 +6,7 @@ RuleContexts::RuleContexts(const RuleTables* tables, u32 num_terminals_all)
     : tables_(tables), num_terminals_all_(num_terminals_all) {
     for (const StackRule& r : tables->rules) {
         const std::size_t n = r.num_states;
-        if (n == 0 || n > 254 || r.shift.size() != n * num_terminals_all || r.lex_flags.size() != n ||
+        if (n == 0 || n > 0xfff0 || r.shift.size() != n * num_terminals_all || r.lex_flags.size() != n ||
             r.settle.size() != n)
             throw GrammarError("rule '" + r.name + "': its tables do not fit its number of states");
         for (const auto& [nonterminal, table] : r.reduce) {
@@ -18,43 +18,43 @@ RuleContexts::RuleContexts(const RuleTables* tables, u32 num_terminals_all)
                 }
         }
     }
-    intern(std::string(tables->rules.size(), '\0'));
+    intern(std::u16string(tables->rules.size(), u'\0'));
 }
 
-ContextId RuleContexts::intern(const std::string& states) {
+ContextId RuleContexts::intern(const std::u16string& states) {
     const auto [it, is_new] = ids_.emplace(states, static_cast<ContextId>(states_.size()));
     if (is_new) {
         states_.push_back(states);
         u32 flags = 0;
         for (std::size_t i = 0; i < states.size(); i++)
-            flags |= tables_->rules[i].lex_flags[static_cast<u8>(states[i])];
+            flags |= tables_->rules[i].lex_flags[static_cast<u16>(states[i])];
         flags_.push_back(flags);
     }
     return it->second;
 }
 
 ContextId RuleContexts::shift(ContextId context, u32 terminal) {
-    std::string next = states_[context];
+    std::u16string next = states_[context];
     for (std::size_t i = 0; i < next.size(); i++) {
-        const u8 to = tables_->rules[i].shift[static_cast<u8>(next[i]) * num_terminals_all_ + terminal];
+        const u16 to = tables_->rules[i].shift[static_cast<u16>(next[i]) * num_terminals_all_ + terminal];
         if (to == StackRule::kReject) return kNone;
-        next[i] = static_cast<char>(to);
+        next[i] = static_cast<char16_t>(to);
     }
     return intern(next);
 }
 
 ContextId RuleContexts::reduce(ContextId below, u32 nonterminal, ContextId top) {
-    std::string next = states_[below];
+    std::u16string next = states_[below];
     for (std::size_t i = 0; i < next.size(); i++) {
         const StackRule& r = tables_->rules[i];
         const auto it = r.reduce.find(nonterminal);
         if (it == r.reduce.end()) {
-            next[i] = static_cast<char>(r.settle[static_cast<u8>(next[i])]);
+            next[i] = static_cast<char16_t>(r.settle[static_cast<u16>(next[i])]);
             continue;
         }
-        const u8 to = it->second[static_cast<u8>(next[i]) * r.num_states + static_cast<u8>(states_[top][i])];
+        const u16 to = it->second[static_cast<u16>(next[i]) * r.num_states + static_cast<u16>(states_[top][i])];
         if (to == StackRule::kReject) return kNone;
-        next[i] = static_cast<char>(to);
+        next[i] = static_cast<char16_t>(to);
     }
     return intern(next);
 }
@@ -62,7 +62,7 @@ ContextId RuleContexts::reduce(ContextId below, u32 nonterminal, ContextId top) 
 std::string RuleContexts::rejecting_rule(ContextId context, u32 terminal) const {
     for (std::size_t i = 0; i < tables_->rules.size(); i++) {
         const StackRule& r = tables_->rules[i];
-        if (r.shift[static_cast<u8>(states_[context][i]) * num_terminals_all_ + terminal] == StackRule::kReject)
+        if (r.shift[static_cast<u16>(states_[context][i]) * num_terminals_all_ + terminal] == StackRule::kReject)
             return r.name;
     }
     return {};

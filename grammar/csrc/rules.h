@@ -10,12 +10,12 @@
 namespace codefusion {
 
 struct StackRule {
-    static constexpr u8 kReject = 255;
+    static constexpr u16 kReject = 0xffff;
     std::string name;
     u32 num_states = 0;
-    std::vector<u8> shift;                               // [state * num_terminals_all + terminal]
-    std::unordered_map<u32, std::vector<u8>> reduce;     // nonterminal -> [state(below) * num_states + state(top)]
-    std::vector<u8> settle;                              // [state(below)], for every other nonterminal
+    std::vector<u16> shift;                              // [state * num_terminals_all + terminal]
+    std::unordered_map<u32, std::vector<u16>> reduce;    // nonterminal -> [state(below) * num_states + state(top)]
+    std::vector<u16> settle;                             // [state(below)], for every other nonterminal
     std::vector<u32> lex_flags;                          // by state: bits for the scanner
 };
 
@@ -43,14 +43,14 @@ public:
     std::string rejecting_rule(ContextId context, u32 terminal) const;
 
 private:
-    ContextId intern(const std::string& states);
+    ContextId intern(const std::u16string& states);
 
     const RuleTables* tables_;
     u32 num_terminals_all_;
-    std::vector<std::string> states_;  // one byte a rule
+    std::vector<std::u16string> states_;  // one unit a rule
     std::vector<u32> flags_;
     std::vector<u8> reads_top_;
-    std::unordered_map<std::string, ContextId> ids_;
+    std::unordered_map<std::u16string, ContextId> ids_;
 };
 
 }  // namespace codefusion

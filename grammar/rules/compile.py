@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grammar.errors import RuleError
 from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
 from grammar.rules.regex import NUM_CLASSES, Dfa, compile_regex
 
-REJECT = 255
+REJECT = 0xFFFF  # of stack rules
+DEAD = 255  # of lexeme rules
 NO_SYMBOL = 0xFFFF
+MAX_STATES = 2000  # a reduce table has as many entries, squared
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class SymbolNames:
 
 @dataclass(frozen=True)
 class StackTable:
-    """One stack rule; shift[state * terminals + terminal], reduce[nonterminal][below * states + top], settle[below]."""
+    """One stack rule, 16-bit numbers in native order; shift[state * terminals + terminal],
+    reduce[nonterminal][below * states + top], settle[below].
+    """
 
     name: str
     num_states: int
@@ -98,8 +103,8 @@ def _stack_table(
         if state is None:
             return REJECT
         if state not in numbers:
-            if len(order) == REJECT - 1:
-                raise RuleError(f"rule {rule.name!r}: expected at most {REJECT - 1} states")
+            if len(order) == MAX_STATES:
+                raise RuleError(f"rule {rule.name!r}: expected at most {MAX_STATES} states")
             numbers[state] = len(order)
             order.append(state)
         return numbers[state]
@@ -123,13 +128,17 @@ def _stack_table(
                 for top in tuple(order):
                     number(reduce(below, top))
     tables = {
-        symbol: bytes(number(rule.reduce[name](below, top)) for below in order for top in order)
+        symbol: _packed(number(rule.reduce[name](below, top)) for below in order for top in order)
         for name, ids in nonterminals.items()
         for symbol in ids
     }
     flags = [rule.lex_flags(state) for state in order]
-    settle = bytes(number(rule.settle(state)) for state in order)
-    return StackTable(rule.name, len(order), bytes(shift), tables, settle, flags)
+    settle = _packed(number(rule.settle(state)) for state in order)
+    return StackTable(rule.name, len(order), _packed(shift), tables, settle, flags)
+
+
+def _packed(numbers: Iterable[int]) -> bytes:
+    return array("H", numbers).tobytes()
 
 
 def _lexeme_table(rule: LexemeRule, symbols: SymbolNames) -> LexemeTable:
@@ -147,16 +156,16 @@ def _product(terminals: list[int], main: Dfa, commit: Dfa) -> LexemeTable:
     for a, b in order:  # grows while it is walked
         for cls in range(NUM_CLASSES):
             after = (
-                main.next[a * NUM_CLASSES + cls] if a != REJECT else REJECT,
-                commit.next[b * NUM_CLASSES + cls] if b != REJECT else REJECT,
+                main.next[a * NUM_CLASSES + cls] if a != DEAD else DEAD,
+                commit.next[b * NUM_CLASSES + cls] if b != DEAD else DEAD,
             )
-            if after == (REJECT, REJECT):
-                table.append(REJECT)
+            if after == (DEAD, DEAD):
+                table.append(DEAD)
                 continue
             if after not in numbers:
                 numbers[after] = len(order)
                 order.append(after)
             table.append(numbers[after])
-    accepting = bytes(a != REJECT and bool(main.accepting[a]) for a, _ in order)
-    committed = bytes(b != REJECT and bool(commit.accepting[b]) for _, b in order)
+    accepting = bytes(a != DEAD and bool(main.accepting[a]) for a, _ in order)
+    committed = bytes(b != DEAD and bool(commit.accepting[b]) for _, b in order)
     return LexemeTable(terminals, len(order), bytes(table), accepting, committed)

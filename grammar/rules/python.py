@@ -12,6 +12,7 @@ from grammar.rules.python_expressions import (
     ARGUMENTS,
     AS_TARGETS,
     KEYWORDS_AS_NAMES,
+    NEIGHBOURS,
     PARAMETERS,
     STRING_MIX,
     WALRUS,
@@ -36,8 +37,8 @@ LEXEMES = (
     ),
     LexemeRule(
         ("escape_sequence",),
-        r"\\(u[0-9a-fA-F]{4}|U(000[0-9a-fA-F]|0010)[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{1,3}|\r?\n"
-        r"|['\"abfrntv\\89]|N\{[A-Za-z0-9 -]+\})",
+        r"\\(u[0-9a-fA-F]{4}|U(000[0-9a-fA-F]|0010)[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-9]{1,3}|\r?\n"
+        r"|['\"abfrntv\\]|N\{[A-Za-z0-9 -]+\})",
         ("(unicode error) 'unicodeescape' codec can't decode bytes",),
     ),
     # A backslash that is no escape stands for itself, but not before x, u, U and N.
@@ -59,6 +60,7 @@ PYTHON = LanguageRules(
         AS_TARGETS,
         WALRUS,
         KEYWORDS_AS_NAMES,
+        NEIGHBOURS,
         STRING_MIX,
     ),
     lexeme_rules=LEXEMES,

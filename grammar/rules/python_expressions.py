@@ -220,7 +220,9 @@ def _as_shift(state: State, terminal: str) -> State | None:
         case "with" | "import" if terminal == "(":
             return state
         case "case":
-            return "" if terminal == ":" else state
+            return "" if terminal == ":" else "case in" if terminal in OPEN else state
+        case "case in":
+            return state
         case "except" if terminal == "as":
             return "except as"
         case "except" if terminal == ",":
@@ -249,7 +251,7 @@ AS_TARGETS = StackRule("as", "", _as_shift, ("invalid syntax", "multiple excepti
 def _walrus_shift(state: State, terminal: str) -> State | None:
     if terminal in OPEN:
         return "free"
-    if terminal in ("if", "elif", "while"):
+    if terminal in ("if", "elif", "while", "match", "@"):  # conditions, subjects, decorators
         return "free"
     if terminal == ":=" and state != "free":
         return None
@@ -287,7 +289,6 @@ KEYWORDS_AS_NAMES = StackRule(
     _soft_shift,
     ("Missing parentheses in call to 'print'", "invalid syntax"),
     {
-        "print_statement": _refuse,
         "exec_statement": _refuse,
         "type_alias_statement": _refuse,
         "constrained_type": _refuse,
@@ -312,3 +313,26 @@ def _string(_: State, top: State) -> State:
 
 
 STRING_MIX = StackRule("string mix", "", _mix_shift, ("cannot mix bytes and nonbytes literals",), {"string": _string})
+
+
+# ---- one lexeme back: where a star or a comma cannot stand
+
+_OPERATORS = ("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^", "~", "not", "and", "or", "==", "!=",
+              "<", "<=", ">", ">=", "is", "await", "if", "elif", "while", "assert", "raise", "del")  # fmt: skip
+
+
+def _neighbour_shift(state: State, terminal: str) -> State | None:
+    if state == "operator" and terminal == "*":
+        return None  # can't use starred expression here
+    if state == "open" and terminal == ",":
+        return None
+    return "open" if terminal in OPEN else "operator" if terminal in _OPERATORS else ""
+
+
+NEIGHBOURS = StackRule(
+    "neighbours",
+    "",
+    _neighbour_shift,
+    ("can't use starred expression here", "invalid syntax"),
+    settle=lambda _: "",
+)

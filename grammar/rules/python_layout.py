@@ -23,14 +23,14 @@ class Place(NamedTuple):
              "closed": just behind a bracket or a string.
     outer    bracket, text, closed: kind of the place around ("line", "bracket" or "field").
     string   text and field: the string's kind.
-    quotes   quote characters that the f-strings around forbid.
+    quotes   what the f-strings around forbid: a quote character, or "t'" and 't"': only three of them in a row.
     one_line inside a field of a one-line string, at any depth.
     """
 
     kind: str
     outer: str = ""
     string: int = -1
-    quotes: str = ""
+    quotes: tuple[str, ...] = ()
     one_line: bool = False
 
 
@@ -47,8 +47,8 @@ def _shift(state: State, terminal: str) -> State | None:
         if at.quotes and terminal in ("escape_sequence", "\\"):
             return None  # f-string expression part cannot include a backslash
         if terminal == "{":
-            quote = "\"" if at.string % 2 else "'"
-            return at._replace(kind="field", outer="", quotes="".join(sorted({*at.quotes, quote})), one_line=_one_line(at))
+            quotes = tuple(sorted({*at.quotes, _own(at)}))
+            return at._replace(kind="field", outer="", quotes=quotes, one_line=_one_line(at))
         return at
     if at.quotes and terminal in ("comment", "line_continuation"):
         return None  # f-string expression part cannot include '#' or a backslash
@@ -65,18 +65,19 @@ def _one_line(at: Place) -> bool:
     return at.one_line or not at.string & 2
 
 
-def _outer_quotes(at: Place) -> str:
-    # Which quotes were forbidden outside is known to the stack; only "none" or "some" matters to the text here.
-    own = "\"" if at.string % 2 else "'"
-    return at.quotes.replace(own, "")
+def _own(at: Place) -> str:
+    quote = "\"" if at.string % 2 else "'"
+    return "t" + quote if at.string & 2 else quote
+
+
+def _outer_quotes(at: Place) -> tuple[str, ...]:
+    return tuple(q for q in at.quotes if q != _own(at))
 
 
 def _open_string(at: Place, kind: int) -> State | None:
     quote = "\"" if kind % 2 else "'"
-    if at.kind == "text" or quote in at.quotes:
+    if at.kind == "text" or quote in at.quotes or (kind & 2 and "t" + quote in at.quotes):
         return None
-    if at.one_line and kind & 2:
-        return None  # its line breaks would end the string around it
     outer = "line" if at.kind == "line" else "bracket"
     return Place("text", outer, kind, at.quotes, at.one_line)
 
@@ -84,7 +85,7 @@ def _open_string(at: Place, kind: int) -> State | None:
 def _flags(state: State) -> int:
     assert isinstance(state, Place)
     if state.kind == "text":
-        return (state.string + 1) << 2
+        return (state.string + 1) << 2 | (2 if state.one_line else 0)
     kind = state.outer if state.kind == "closed" else state.kind
     if kind == "line":
         return 0

@@ -17,7 +17,7 @@ class Scope(NamedTuple):
     header  "def", "async def", "class", "loop", "lambda", "try": its ':' is still to come;
             "loop body N", "try body": right behind that ':'; "loop done N", "try done": behind the body
             (N: whether the loop lies in another); one-lexeme contexts: "async", "await", "yield", "import".
-    bracket "(" or "[" inside brackets (the innermost one; "[" stands for "{" too)
+    bracket "(" or "[" inside brackets (the innermost one; "[" stands for "{" too); "(for": behind a `for` there
     """
 
     function: str = "module"
@@ -33,7 +33,7 @@ def _scope_shift(state: State, terminal: str) -> State | None:  # noqa: C901, PL
         case "async":
             if terminal == "def" and not s.bracket:
                 return s._replace(header="async def")
-            if terminal not in ("for", "with") or (s.function != "async def" and s.bracket != "("):
+            if terminal not in ("for", "with") or (s.function != "async def" and "(" not in s.bracket):
                 return None  # 'async for' outside async function
             s = s._replace(header="")
         case "await":
@@ -64,7 +64,8 @@ def _scope_shift(state: State, terminal: str) -> State | None:  # noqa: C901, PL
         case "yield":
             return s._replace(header="yield")
         case "await":
-            return s._replace(header="await") if s.function == "async def" else None
+            awaits = s.function == "async def" or s.bracket == "(for"
+            return s._replace(header="await") if awaits else None
         case "async":
             return s._replace(header="async")
         case "break" | "continue" if not s.loop:
@@ -77,6 +78,8 @@ def _scope_shift(state: State, terminal: str) -> State | None:  # noqa: C901, PL
             return s._replace(header="lambda", loop=False)
         case "def" | "class" | "try" if not s.bracket:
             return s._replace(header=terminal)
+        case "for" if s.bracket == "(":  # a generator may await anywhere
+            return s._replace(bracket="(for")
         case "for" | "while" if not s.bracket:
             return s._replace(header="loop")
         case ":":
@@ -109,6 +112,11 @@ def _handled(below: State, _: State) -> State:
     return below._replace(header="") if below.header == "try done" else below
 
 
+def _generator(below: State, _: State) -> State:
+    assert isinstance(below, Scope)
+    return below._replace(bracket="(for") if below.bracket == "(" else below
+
+
 def _handler_list(below: State, top: State) -> State:
     return _handled(below, top)
 
@@ -139,6 +147,8 @@ SCOPE = StackRule(
     ),
     {
         "block": _block,
+        "for_in_clause": _generator,
+        "_comprehension_clauses_repeat1": _generator,
         "except_clause": _handled,
         "finally_clause": _handled,
         "try_statement_repeat1": _handler_list,
@@ -200,7 +210,12 @@ ASSIGNMENT = StackRule(
         "only single target (not tuple) can be annotated",
         "invalid syntax",
     ),
-    {"pattern_list": _pattern_list, "tuple_pattern": _pattern_list, "list_pattern": _pattern_list},
+    {
+        "pattern_list": _pattern_list,
+        "tuple_pattern": _pattern_list,
+        "list_pattern": _pattern_list,
+        "pattern": lambda below, top: top if top == _TUPLE and below == "" else below,
+    },
 )
 
 
