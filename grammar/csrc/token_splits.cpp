@@ -131,10 +131,19 @@ SuffixId TokenSplits::intern_suffixes(std::vector<u32>& packed) {
     }
 }
 
-SuffixId TokenSplits::unite(const std::vector<SuffixId>& lists) {
+SuffixId TokenSplits::unite(std::vector<SuffixId> lists) {
+    std::sort(lists.begin(), lists.end());
+    lists.erase(std::unique(lists.begin(), lists.end()), lists.end());
+    if (lists.size() == 1) return lists[0];
+    const auto known = unions_.find(lists);
+    if (known != unions_.end()) return known->second;
+    const auto begun = std::chrono::steady_clock::now();
     std::vector<u32> packed;
     for (SuffixId s : lists) packed.insert(packed.end(), suffixes_[s].packed.begin(), suffixes_[s].packed.end());
-    return intern_suffixes(packed);
+    const SuffixId id = intern_suffixes(packed);
+    unions_.emplace(std::move(lists), id);
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    return id;
 }
 
 SetId TokenSplits::intern_set(std::vector<u32>& ids) {

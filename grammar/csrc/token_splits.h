@@ -68,7 +68,7 @@ public:
     SetId intern_set(std::vector<u32>& ids);
     SetId intern_words(std::vector<u64> words, u32 count);
     TextId intern_text(const std::string& s);
-    SuffixId unite(const std::vector<SuffixId>& lists);
+    SuffixId unite(std::vector<SuffixId> lists);
     bool has_lines(SuffixId s) const { return suffixes_[s].has_lines; }
     std::size_t size() const { return splits_.size(); }
     std::size_t bytes() const;
@@ -109,6 +109,7 @@ private:
     std::deque<std::unique_ptr<Split>> splits_;
     std::deque<std::string> texts_;
     std::map<std::string, TextId> text_ids_;
+    std::map<std::vector<SuffixId>, SuffixId> unions_;
     SuffixId whole_ = 0;
     u32 num_completions_ = 0;
 };
