@@ -188,10 +188,26 @@ NB_MODULE(_native, m) {
             return d;
         });
     nb::class_<Matcher>(m, "Matcher")
-        .def("__init__", [](Matcher* self, std::shared_ptr<Engine> e, nb::bytes prefix) {
-            std::string p(prefix.c_str(), prefix.size());
+        .def("__init__", [](Matcher* self, std::shared_ptr<Engine> e, nb::bytes prefix, nb::bytes suffix) {
+            std::string p(prefix.c_str(), prefix.size()), s(suffix.c_str(), suffix.size());
             nb::gil_scoped_release release;
-            new (self) Matcher(std::move(e), std::move(p));
+            new (self) Matcher(std::move(e), std::move(p), std::move(s));
+        }, nb::arg("engine"), nb::arg("prefix") = nb::bytes("", 0), nb::arg("suffix") = nb::bytes("", 0))
+        .def("closing_bytes", [](Matcher& x) -> nb::object {
+            Closing::Result r;
+            {
+                nb::gil_scoped_release release;
+                r = x.closing();
+            }
+            return r.found ? nb::object(nb::bytes(r.bytes.data(), r.bytes.size())) : nb::none();
+        })
+        .def_prop_ro("min_tokens_to_end", [](Matcher& x) -> nb::object {
+            std::optional<u32> n;
+            {
+                nb::gil_scoped_release release;
+                n = x.min_tokens_to_end();
+            }
+            return n ? nb::object(nb::int_(*n)) : nb::none();
         })
         .def("clone", [](const Matcher& x) { return new Matcher(x); }, nb::rv_policy::take_ownership)
         .def("accept_token", &Matcher::accept_token, nb::call_guard<nb::gil_scoped_release>())

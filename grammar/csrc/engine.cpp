@@ -6,7 +6,8 @@ namespace codefusion {
 
 Engine::Engine(std::shared_ptr<const Language> l, std::shared_ptr<const Vocabulary> v)
     : language(std::move(l)), vocabulary(std::move(v)), recognizer(*language), splits(&recognizer, vocabulary.get()),
-      masks(&recognizer, &splits, vocabulary.get()), scratch(vocabulary->num_words()) {}
+      masks(&recognizer, &splits, vocabulary.get()), closing(&recognizer),
+      scratch(vocabulary->num_words()) {}
 
 void Engine::collect_if_large() {
     if (recognizer.forest.size() > kMaxNodes) {
@@ -14,6 +15,7 @@ void Engine::collect_if_large() {
         for (Matcher* m : matchers) m->add_roots(roots);
         recognizer.forest.compact(roots);
         masks.forget_stacks();
+        closing.forget_stacks();
         collections++;
     }
     if (masks.bytes() > kMaxEvaluatorBytes) {

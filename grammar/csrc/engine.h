@@ -3,6 +3,7 @@
 #include <mutex>
 #include <set>
 
+#include "closing.h"
 #include "mask.h"
 
 namespace codefusion {
@@ -25,6 +26,7 @@ public:
     Recognizer recognizer;
     TokenSplits splits;
     MaskEvaluator masks;
+    Closing closing;
     std::mutex lock;
     std::set<Matcher*> matchers;
     u64 collections = 0;

@@ -4,14 +4,15 @@
 
 namespace codefusion {
 
-Matcher::Matcher(std::shared_ptr<Engine> engine, std::string prefix) : engine_(std::move(engine)), prefix_(std::move(prefix)) {
+Matcher::Matcher(std::shared_ptr<Engine> engine, std::string prefix, std::string suffix)
+    : engine_(std::move(engine)), prefix_(std::move(prefix)), suffix_(std::move(suffix)) {
     const std::lock_guard<std::mutex> guard(engine_->lock);
     prepare();
     engine_->matchers.insert(this);
 }
 
 Matcher::Matcher(const Matcher& o)
-    : engine_(o.engine_), prefix_(o.prefix_), degraded_(o.degraded_), terminated_(o.terminated_) {
+    : engine_(o.engine_), prefix_(o.prefix_), suffix_(o.suffix_), degraded_(o.degraded_), terminated_(o.terminated_) {
     const std::lock_guard<std::mutex> guard(engine_->lock);
     history_ = o.history_;
     ends_ = o.ends_;
@@ -108,7 +109,34 @@ void Matcher::reset() {
 bool Matcher::can_end_locked() {
     if (!degraded_.empty()) return true;
     current_.assign(history_.begin() + begin_of_last(), history_.end());
-    return engine_->recognizer.can_end(current_);
+    return ends_here();
+}
+
+// Whether the text may end before the suffix. Most places are ruled out by the suffix's first bytes.
+bool Matcher::ends_here() {
+    Recognizer& r = engine_->recognizer;
+    if (suffix_.empty()) return r.can_end(current_);
+    std::vector<Thread> now = current_;
+    for (std::size_t at = 0, step = 4; at < suffix_.size(); at += step, step = 64) {
+        r.advance(now, std::string_view(suffix_).substr(at, step), next_);
+        r.keep_viable(next_);
+        if (next_.empty()) return false;
+        now.swap(next_);
+    }
+    return r.can_end(now);
+}
+
+Closing::Result Matcher::closing() {
+    if (!degraded_.empty() || terminated_) return {true, {}};
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    engine_->collect_if_large();
+    current_.assign(history_.begin() + begin_of_last(), history_.end());
+    return engine_->closing.close(current_, suffix_);
+}
+
+std::optional<u32> Matcher::min_tokens_to_end() {
+    const Closing::Result r = closing();
+    return r.found ? engine_->vocabulary->count_tokens(r.bytes) : std::nullopt;
 }
 
 bool Matcher::can_end() {
@@ -131,7 +159,7 @@ void Matcher::fill_bitmask(std::int32_t* row) {
     engine_->collect_if_large();
     current_.assign(history_.begin() + begin_of_last(), history_.end());
     engine_->masks.fill(current_, engine_->scratch.data(), row, num_bytes);
-    if (engine_->recognizer.can_end(current_))
+    if (ends_here())
         for (u32 id : v.stop_ids) allow(id);
 }
 

@@ -7,7 +7,7 @@ namespace codefusion {
 class Matcher {
 public:
     // Memory: 12 bytes a parse and token accepted (usually one parse), plus the history's offsets.
-    explicit Matcher(std::shared_ptr<Engine> engine, std::string prefix);
+    Matcher(std::shared_ptr<Engine> engine, std::string prefix, std::string suffix);
     Matcher(const Matcher& other);
     ~Matcher();
     Matcher& operator=(const Matcher&) = delete;
@@ -19,6 +19,8 @@ public:
     // Writes ceil(width / 32) words; bit 1 = allowed.
     void fill_bitmask(std::int32_t* row);
     bool can_end();
+    Closing::Result closing();
+    std::optional<u32> min_tokens_to_end();  // stop token aside
     bool is_terminated() const { return terminated_; }
     u32 num_accepted() const { return static_cast<u32>(ends_.size()) - 1; }
     const std::string& degraded_reason() const { return degraded_; }
@@ -34,9 +36,10 @@ private:
     void push(const std::vector<Thread>& threads);
     bool accept_locked(std::string_view bytes);
     bool can_end_locked();
+    bool ends_here();
 
     std::shared_ptr<Engine> engine_;
-    std::string prefix_, degraded_;
+    std::string prefix_, suffix_, degraded_;
     std::vector<Thread> history_;      // the parses after each token, one after the other
     std::vector<u32> ends_;            // where each token's parses end
     std::vector<Thread> current_, next_;

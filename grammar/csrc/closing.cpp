@@ -1,0 +1,308 @@
+#include "closing.h"
+
+#include <algorithm>
+#include <map>
+#include <queue>
+#include <set>
+
+namespace codefusion {
+namespace {
+
+constexpr u32 kMaxExpansions = 1500;
+constexpr std::size_t kMaxKnown = 1 << 16;
+
+bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+}  // namespace
+
+Closing::Closing(Recognizer* recognizer) : recognizer_(recognizer) {}
+
+// The shortest text of every terminal: its name where that is the text, else found in the automaton.
+void Closing::spell() {
+    const ParseTable& table = recognizer_->language->table;
+    const Lexer& lexer = recognizer_->lexer;
+    spelling_.assign(recognizer_->states.num_terminals_all, {});
+    for (u32 t = 1; t < table.num_terminals; t++) {
+        if (table.is_extra(t)) continue;
+        TerminalSet wanted;
+        wanted.add(t);
+        std::string best;
+        std::set<u16> starts;
+        for (const LexMode& m : table.lex_modes)
+            if (m.lex_state != 0xffff && starts.insert(lexer.main.canonical[m.lex_state]).second) {
+                if (!lexer.main.reachable[m.lex_state].has(t) && !(lexer.keywords.num_states != 0 && lexer.keywords.reachable[0].has(t)))
+                    continue;
+                LexState s;
+                s.q = lexer.main.canonical[m.lex_state];
+                s.keyword_q = lexer.keywords.num_states != 0 ? 0 : Automaton::kDead;
+                best = spelled_by_name(t, s) ? table.symbol_name(t) : shortest_lexeme(s, wanted);
+                if (!best.empty()) break;
+            }
+        spelling_[t] = best;
+    }
+}
+
+bool Closing::spelled_by_name(u32 terminal, LexState s) const {
+    const std::string name = recognizer_->language->table.symbol_name(terminal);
+    const Lexer& lexer = recognizer_->lexer;
+    const auto size = static_cast<u32>(name.size());
+    for (u32 i = 0; i < size; i++)
+        if (lexer.read_internal(s, static_cast<u8>(name[i]), i, i + 1).event != LexEvent::kAlive) return false;
+    return s.accept_end == size && (s.accepted_keyword == terminal || s.accepted == terminal);
+}
+
+// Breadth first over printable characters, until the lexer has accepted one of the wanted terminals.
+std::string Closing::shortest_lexeme(const LexState& start, const TerminalSet& wanted) const {
+    const Lexer& lexer = recognizer_->lexer;
+    struct Item {
+        LexState s;
+        std::string text;
+    };
+    std::queue<Item> queue;
+    std::set<std::pair<u16, u16>> seen;
+    queue.push({start, {}});
+    // Letters first, so that an identifier is spelled "a" and not "_".
+    static const std::string kOrder = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ\"'`*/()[]{}<>=+-.,;:!?@#$%^&|~\\_ \n";
+    while (!queue.empty() && seen.size() < 20000) {
+        const Item item = queue.front();
+        queue.pop();
+        for (char c : kOrder) {
+            LexState s = item.s;
+            const auto at = static_cast<u32>(item.text.size());
+            if (lexer.read_internal(s, static_cast<u8>(c), at, at + 1).event != LexEvent::kAlive) continue;
+            const std::string text = item.text + c;
+            if (s.fresh) continue;  // a blank
+            if (s.accepted != kNoSymbol && s.accept_end == text.size()) {
+                const bool keyword = s.accepted_keyword != kNoSymbol && wanted.has(s.accepted_keyword);
+                const bool plain = wanted.has(s.accepted) && s.accepted_keyword == kNoSymbol;
+                if (keyword || plain) return text;
+            }
+            if (text.size() < 24 && seen.emplace(s.q, s.keyword_q).second) queue.push({s, text});
+        }
+    }
+    return {};
+}
+
+void Closing::build() {
+    built_ = true;
+    spell();
+    const ParseTable& table = recognizer_->language->table;
+    const Scanner* scanner = recognizer_->lexer.scanner.get();
+    ways_.assign(table.num_states, {});
+    struct Edge {
+        u16 to;
+        u32 cost;
+    };
+    std::vector<std::vector<Edge>> shifts(table.num_states);
+    std::vector<std::map<u32, u32>> cost(table.num_states);  // pops << 16 | nonterminal -> cost
+    std::vector<std::vector<u16>> before(table.num_states);  // states that a shift leads from
+    std::vector<u32> work;
+    std::vector<u8> queued(table.num_states, 1);
+    for (u32 s = 0; s < table.num_states; s++) {
+        std::map<u16, u32> best;
+        for (u32 t = 0; t < table.num_terminals; t++) {
+            const Cell& c = table.cell(s, t);
+            for (u32 i = 0; i < c.num_reductions; i++) {
+                const Reduction& r = table.reductions[table.cell_reductions[c.first_reduction + i]];
+                cost[s][static_cast<u32>(r.child_count) << 16 | r.nonterminal] = 0;
+            }
+            if (c.shift == kNoSymbol || c.is_extra || t == 0) continue;
+            u32 w = static_cast<u32>(spelling_[t].size());
+            if (scanner != nullptr && t == scanner->newline) w = 1;
+            else if (scanner != nullptr && t == scanner->indent) w = 3;
+            else if (w == 0) w = 1;  // the scanner's other terminals: a quote
+            const auto it = best.find(c.shift);
+            if (it == best.end() || it->second > w) best[c.shift] = w;
+        }
+        for (const auto& [to, w] : best) {
+            shifts[s].push_back({to, w});
+            before[to].push_back(static_cast<u16>(s));
+        }
+        work.push_back(s);
+    }
+    // States whose gotos lead to s, so that changes spread.
+    for (u32 s = 0; s < table.num_states; s++)
+        for (u32 a = table.num_terminals; a < table.num_symbols; a++)
+            if (const u16 to = table.go_to(s, a)) before[to].push_back(static_cast<u16>(s));
+    while (!work.empty()) {
+        const u32 s = work.back();
+        work.pop_back();
+        queued[s] = 0;
+        bool changed = false;
+        const auto improve = [&](u32 pops, u32 nonterminal, u32 c) {
+            if (c >= kFar) return;
+            const auto [it, is_new] = cost[s].emplace(pops << 16 | nonterminal, c);
+            if (is_new || it->second > c) {
+                it->second = c;
+                changed = true;
+            }
+        };
+        for (const Edge& e : shifts[s])
+            for (const auto& [key, c] : std::map<u32, u32>(cost[e.to]))
+                if (key >> 16 != 0) improve((key >> 16) - 1, key & 0xffff, c + e.cost);
+        for (bool again = true; again;) {
+            again = false;
+            const std::map<u32, u32> now = cost[s];
+            for (auto it = now.begin(); it != now.end() && it->first >> 16 == 0; ++it) {
+                const u16 to = table.go_to(s, it->first & 0xffff);
+                if (to == 0) continue;
+                for (const auto& [key, c] : std::map<u32, u32>(cost[to]))
+                    if (key >> 16 != 0) {
+                        const std::size_t size = cost[s].size();
+                        improve((key >> 16) - 1, key & 0xffff, c + it->second);
+                        again |= cost[s].size() != size && (key >> 16) == 1;
+                    }
+            }
+        }
+        if (!changed) continue;
+        for (u16 p : before[s])
+            if (!queued[p]) {
+                queued[p] = 1;
+                work.push_back(p);
+            }
+    }
+    for (u32 s = 0; s < table.num_states; s++)
+        for (const auto& [key, c] : cost[s])
+            if (key >> 16 != 0) ways_[s].push_back({static_cast<u16>(key >> 16), static_cast<u16>(key & 0xffff), c});
+}
+
+// Least cost until the stack (below, then lr on top) is accepted; an estimate, since lookaheads are ignored.
+u32 Closing::distance(NodeId below, u16 lr, u32 depth) {
+    const u64 key = static_cast<u64>(below) << 16 | lr;
+    const auto known = distances_.find(key);
+    if (known != distances_.end()) return known->second;
+    const ParseTable& table = recognizer_->language->table;
+    if (table.cell(lr, 0).accepts) return distances_[key] = 0;
+    if (depth > 4000) return kFar;
+    distances_[key] = kFar;  // cuts cycles
+    u32 best = kFar;
+    for (const Way& w : ways_[lr]) {
+        if (w.cost >= best) continue;
+        NodeId b = below;
+        for (u32 k = 1; k < w.pops && b != kBottom; k++) b = recognizer_->forest[b].parent;
+        if (b == kBottom) continue;
+        const u16 to = table.go_to(recognizer_->forest.state(b).lr, w.nonterminal);
+        if (to != 0) best = std::min(best, w.cost + distance(b, to, depth + 1));
+    }
+    return distances_[key] = best;
+}
+
+std::string Closing::indentation(const Indent& i) const {
+    // Tabs first: each adds 8 to the column and 1 to the second count.
+    const u32 tabs = (i.column - i.alt_column) / 7;
+    return std::string(tabs, '\t') + std::string(i.alt_column - tabs, ' ');
+}
+
+void Closing::line_candidates(const Thread& thread, std::vector<std::string>& out) {
+    const LexConfig& c = recognizer_->config(thread.config);
+    for (const char* tail : {"\n", "\"", "'", "\"\"", "''", "\"\"\"", "'''", "}", "\\\n"}) out.emplace_back(tail);
+    static const char* const kStarts[] = {"0", "finally:0", "except:0", "def a():0", "case a:0"};
+    IndentId level = thread.indent;
+    const std::string deeper = indentation(recognizer_->indents[level]) + " ";
+    for (const char* start : {"0", "case a:0"}) out.push_back("\n" + deeper + start);
+    for (u32 n = 0; n < 40; n++) {
+        for (const char* start : kStarts) out.push_back("\n" + indentation(recognizer_->indents[level]) + start);
+        if (level == 0) break;
+        level = recognizer_->indents[level].parent;
+    }
+    (void)c;
+}
+
+void Closing::candidates(const Thread& thread, std::vector<std::string>& out) {
+    const LexConfig c = recognizer_->config(thread.config);
+    out.clear();
+    if (!c.partial.empty()) {
+        out = recognizer_->completions_of(c.partial);
+        return;
+    }
+    if (c.lex.kind == 0 && !c.lex.fresh) {
+        // What is open may have to grow before anything can follow ("cont" to "continue").
+        const std::string tail = shortest_lexeme(c.lex, recognizer_->forest.valid(thread.node));
+        if (!tail.empty()) out.push_back(tail);
+    }
+    const TerminalSet valid = recognizer_->forest.valid(thread.node);
+    std::set<std::string> words;
+    for (u32 t = 0; t < spelling_.size(); t++) {
+        if (spelling_[t].empty()) continue;
+        // Behind an open lexeme the parser's next question is not known yet: offer everything that closes.
+        if (c.lex.kind == 0 && c.lex.fresh && !valid.has(t)) continue;
+        words.insert(spelling_[t]);
+    }
+    for (const std::string& w : words) {
+        out.push_back(w);
+        if (is_word(w[0])) out.push_back(" " + w);
+    }
+    if (recognizer_->lexer.scanner) line_candidates(thread, out);
+    else out.emplace_back("\n");
+}
+
+bool Closing::accepted(const std::vector<Thread>& threads, const std::string& suffix) {
+    if (suffix.empty()) return recognizer_->can_end(threads);
+    std::vector<Thread> now = threads, next;
+    for (std::size_t at = 0; at < suffix.size() && !now.empty(); at += 64) {
+        recognizer_->advance(now, std::string_view(suffix).substr(at, 64), next);
+        recognizer_->keep_viable(next);
+        now.swap(next);
+    }
+    return !now.empty() && recognizer_->can_end(now);
+}
+
+Closing::Result Closing::close(const std::vector<Thread>& threads, const std::string& suffix) {
+    if (!built_) build();
+    Result result;
+    if (accepted(threads, suffix)) return {true, {}};
+    u64 memo = suffix.size();
+    for (char c : suffix) memo = memo * 0x100000001b3ull ^ static_cast<u8>(c);
+    for (const Thread& t : threads) memo = hash_combine(hash_combine(memo, t.node), static_cast<u64>(t.config) << 32 | t.indent);
+    const auto known = known_.find(memo);
+    if (known != known_.end()) return known->second;
+    searches++;
+    struct Item {
+        u32 estimate, length;
+        std::vector<Thread> threads;
+        std::string text;
+        bool operator<(const Item& o) const { return estimate > o.estimate; }  // a max-heap, cheapest first
+    };
+    std::priority_queue<Item> queue;
+    std::set<std::vector<u64>> seen;
+    const auto push = [&](std::vector<Thread> now, std::string text) {
+        std::vector<u64> key;
+        u32 h = kFar;
+        for (const Thread& t : now) {
+            key.push_back(t.node), key.push_back(t.config), key.push_back(t.indent);
+            h = std::min(h, distance(t.node));
+        }
+        if (!seen.insert(key).second) return;
+        const auto length = static_cast<u32>(text.size());
+        queue.push({length + 2 * h, length, std::move(now), std::move(text)});
+    };
+    push(threads, {});
+    // A step that ends in an accepted text is taken note of at once; a few more steps may find a shorter one.
+    u32 spare = 0;
+    std::vector<std::string> words;
+    std::vector<Thread> next;
+    for (u32 n = 0; n < kMaxExpansions && !queue.empty() && spare < 8; n++) {
+        const Item item = queue.top();
+        queue.pop();
+        spare += result.found;
+        if (result.found && item.length + 1 >= result.bytes.size()) continue;
+        expansions++;
+        for (const Thread& t : item.threads) {
+            candidates(t, words);
+            for (const std::string& w : words) {
+                if (result.found && item.text.size() + w.size() >= result.bytes.size()) continue;
+                recognizer_->advance({t}, w, next);
+                recognizer_->keep_viable(next);
+                if (next.empty()) continue;
+                if (accepted(next, suffix)) result = {true, item.text + w};
+                else push(next, item.text + w);
+            }
+        }
+    }
+    failures += !result.found;
+    if (known_.size() >= kMaxKnown || recognizer_->forest.size() > (1u << 20)) known_.clear();
+    known_.emplace(memo, result);
+    return result;
+}
+
+}  // namespace codefusion
