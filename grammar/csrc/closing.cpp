@@ -11,6 +11,13 @@ namespace {
 constexpr u32 kMaxExpansions = 1500;
 constexpr std::size_t kMaxKnown = 1 << 16;
 
+// What a text costs in the search: indentation hardly anything, or deep blocks would never be closed.
+u32 weight(const std::string& text) {
+    u32 w = 0;
+    for (char c : text) w += c != ' ' && c != '\t';
+    return w;
+}
+
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 }  // namespace
@@ -184,7 +191,10 @@ u32 Closing::distance(NodeId below, u16 lr, u32 depth) {
         const u16 to = table.go_to(recognizer_->forest.state(b).lr, w.nonterminal);
         if (to != 0) best = std::min(best, w.cost + distance(b, to, depth + 1));
     }
-    return distances_[key] = best;
+    // A cycle may have hidden a way: only what was found is kept.
+    if (best >= kFar) distances_.erase(key);
+    else distances_[key] = best;
+    return best;
 }
 
 std::string Closing::indentation(const Indent& i) const {
@@ -196,7 +206,7 @@ std::string Closing::indentation(const Indent& i) const {
 void Closing::line_candidates(const Thread& thread, std::vector<std::string>& out) {
     const LexConfig& c = recognizer_->config(thread.config);
     for (const char* tail : {"\n", "\"", "'", "\"\"", "''", "\"\"\"", "'''", "}", "\\\n"}) out.emplace_back(tail);
-    static const char* const kStarts[] = {"0", "finally:0", "except:0", "def a():0", "case a:0"};
+    static const char* const kStarts[] = {"finally:0", "def a():0"};
     IndentId level = thread.indent;
     const std::string deeper = indentation(recognizer_->indents[level]) + " ";
     for (const char* start : {"0", "case a:0"}) out.push_back("\n" + deeper + start);
@@ -273,7 +283,7 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
             h = std::min(h, distance(t.node));
         }
         if (!seen.insert(key).second) return;
-        const auto length = static_cast<u32>(text.size());
+        const u32 length = weight(text);
         queue.push({length + 2 * h, length, std::move(now), std::move(text)});
     };
     push(threads, {});
@@ -285,12 +295,12 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
         const Item item = queue.top();
         queue.pop();
         spare += result.found;
-        if (result.found && item.length + 1 >= result.bytes.size()) continue;
+        if (result.found && item.length + 1 >= weight(result.bytes)) continue;
         expansions++;
         for (const Thread& t : item.threads) {
             candidates(t, words);
             for (const std::string& w : words) {
-                if (result.found && item.text.size() + w.size() >= result.bytes.size()) continue;
+                if (result.found && item.length + weight(w) >= weight(result.bytes)) continue;
                 recognizer_->advance({t}, w, next);
                 recognizer_->keep_viable(next);
                 if (next.empty()) continue;
