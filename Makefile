@@ -4,6 +4,7 @@
 #   make test               set up, run every test that this machine can run
 #   make ask Q="…"          ask a running service
 #   make check              what must be clean before a commit: format, lint, types, fast tests
+#   make native             compile the native core of grammar/ anew (setting up does it, too)
 #   make bench              measure the service against the bare engine                (ARGS="…")
 #   make lock               resolve the dependencies anew
 #
@@ -17,17 +18,25 @@ DEVICE ?= cpu
 MODEL ?= qwen2.5-coder-0.5b-instruct
 BIN := .venv/bin
 READY := .venv/.ready-$(DEVICE)
+NATIVE := .venv/.native
 
-.PHONY: setup environment serve ask test check lint bench lock clean
+.PHONY: setup environment native serve ask test check lint bench lock clean
 
 setup: environment
 	@$(BIN)/python -m model_store fetch $(MODEL)
 
-environment: $(READY)
+environment: $(READY) $(NATIVE)
 
 $(READY): requirements/$(DEVICE).lock requirements/torch.txt requirements/pip.txt pyproject.toml
 	@$(PYTHON) scripts/environment.py --device $(DEVICE)
+	@touch $@ $(NATIVE)
+
+# The native core; compiles only what changed.
+$(NATIVE): $(READY) CMakeLists.txt $(wildcard grammar/csrc/*.cpp grammar/csrc/*.h)
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
+
+native: $(NATIVE)
 
 serve: setup
 	@$(BIN)/python -m scripts.serve --port $(PORT) -- --model $(MODEL) $(ARGS)

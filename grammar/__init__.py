@@ -1,5 +1,6 @@
 """Which tokens keep the text a viable prefix of a valid program. Knows nothing of engines or HTTP."""
 
+from grammar.artifact import Prepared, prepare_engine
 from grammar.languages import LANGUAGES, Language, LanguageSpec, language_of, load_language, load_spec
 from grammar.matcher import SyntaxMatcher
 from grammar.recognize import can_end, is_viable_prefix, viable_length
@@ -9,6 +10,7 @@ __all__ = [
     "LANGUAGES",
     "Language",
     "LanguageSpec",
+    "Prepared",
     "SyntaxMatcher",
     "TokenVocabulary",
     "can_end",
@@ -16,5 +18,6 @@ __all__ = [
     "language_of",
     "load_language",
     "load_spec",
+    "prepare_engine",
     "viable_length",
 ]

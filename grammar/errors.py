@@ -1,14 +1,14 @@
 """Errors of the grammar package.
 
-    GrammarError
-    ├── UnknownLanguageError   a name that is not in the registry
-    ├── LanguageNotInstalledError   the grammar's wheel is missing
-    ├── RuleError              a rule names a symbol that the grammar does not have, or has too many states
-    ├── VocabularyError        tokens, stop ids and width do not fit together
-    ├── MaskShapeError         a bitmask row cannot hold the vocabulary
-    ├── UnknownAbiError        a grammar wheel of another tree-sitter ABI than 14 and 15
-    ├── NotRegularError        a compiled lexer that is no finite automaton
-    └── AmbiguityError         more parses alive at once than the bound
+GrammarError
+├── UnknownLanguageError   a name that is not in the registry
+├── LanguageNotInstalledError   the grammar's wheel is missing
+├── RuleError              a rule names a symbol that the grammar does not have, or has too many states
+├── VocabularyError        tokens, stop ids and width do not fit together
+├── MaskShapeError         a bitmask row cannot hold the vocabulary
+├── UnknownAbiError        a grammar wheel of another tree-sitter ABI than 14 and 15
+├── NotRegularError        a compiled lexer that is no finite automaton
+└── AmbiguityError         more parses alive at once than the bound
 """
 
 from __future__ import annotations

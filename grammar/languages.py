@@ -9,11 +9,14 @@ import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
+
+import platformdirs
 
 from grammar import _native
 from grammar.errors import LanguageNotInstalledError, UnknownLanguageError
-from grammar.rules.compile import RuleTables, SymbolNames, compile_rules
+from grammar.rules.cache import cached_rules
+from grammar.rules.compile import RuleTables, SymbolNames
 from grammar.rules.model import LanguageRules
 
 
@@ -76,6 +79,11 @@ LANGUAGES: dict[str, LanguageSpec] = {
 }
 
 
+def cache_folder() -> Path:
+    """Give the user's cache folder for what grammars are compiled to."""
+    return Path(platformdirs.user_cache_dir("codefusion")) / "grammar"
+
+
 def language_of(path: str) -> str | None:
     """Give the language of a file by its suffix; None when no language has it."""
     suffix = PurePath(path).suffix
@@ -105,5 +113,5 @@ def load_spec(spec: LanguageSpec) -> Language:
             f"{spec.name}: expected the package {spec.wheel.replace('_', '-')}; it cannot be imported ({error})"
         ) from error
     names, token_count = _native.read_symbols(capsule)
-    tables = compile_rules(spec.rules(), SymbolNames(names, token_count))
+    tables = cached_rules(spec.name, spec.rules(), SymbolNames(names, token_count), cache_folder())
     return Language(spec, tables, _native.Language(capsule, tables, spec.scanner))

@@ -37,7 +37,9 @@ class SyntaxMatcher:
         if bitmask.dtype != torch.int32 or bitmask.dim() != 2 or bitmask.device.type != "cpu":
             raise MaskShapeError(f"expected int32[B, W] on the CPU, got {bitmask.dtype}{list(bitmask.shape)}")
         if bitmask.shape[1] < self._num_words or bitmask.stride(1) != 1:
-            raise MaskShapeError(f"expected contiguous rows of {self._num_words} words, got {bitmask.shape[1]}")
+            raise MaskShapeError(
+                f"expected contiguous rows of {self._num_words} words, got {bitmask.shape[1]}"
+            )
         if not 0 <= row < bitmask.shape[0]:
             raise MaskShapeError(f"expected a row below {bitmask.shape[0]}, got {row}")
         self._native.fill_pointer(bitmask.data_ptr() + 4 * row * bitmask.stride(0))
@@ -104,5 +106,7 @@ def engine_of(language: Language, vocabulary: TokenVocabulary) -> _native.Engine
     """Give the shared engine of a language and a vocabulary."""
     engine = vocabulary.engines.get(language.name)
     if engine is None:
-        engine = vocabulary.engines.setdefault(language.name, _native.Engine(language.native, vocabulary.native))
+        engine = vocabulary.engines.setdefault(
+            language.name, _native.Engine(language.native, vocabulary.native)
+        )
     return engine

@@ -1,4 +1,4 @@
-"""Whole texts: is this the beginning of a valid program, and may it end here?"""
+"""Whole texts: whether a valid program begins so, and whether it may end there."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class TokenVocabulary:
         return cls(native)
 
     @classmethod
-    def from_tokenizer(cls, tokenizer: Any, *, width: int | None = None) -> TokenVocabulary:  # noqa: ANN401
+    def from_tokenizer(cls, tokenizer: Any, *, width: int | None = None) -> TokenVocabulary:
         """Take a fast Hugging Face tokenizer, byte-level (GPT-2, Qwen, Llama 3) or with byte fall-back (Llama 2).
 
         Added tokens (control tokens, fill-in-the-middle marks) carry no text. The stop id is the tokenizer's

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ctypes.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -34,6 +35,9 @@ def main() -> int:
         print(
             "[setup] vLLM's CPU kernels need libnuma, which is not here; on Debian: apt-get install libnuma1"
         )
+    if not any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++")):
+        print("Expected a C++ compiler (c++, g++, clang++ or $CXX); on Debian: apt-get install g++")
+        return 1
     begun = time.monotonic()
     steps = [
         ("virtual environment", [sys.executable, "-m", "venv", str(VENV)]),
@@ -43,7 +47,7 @@ def main() -> int:
             "dependencies (about 180 packages, 1 to 3 minutes)",
             [*PIP, "install", "-q", "--no-deps", "--require-hashes", "-r", f"requirements/{device}.lock"],
         ),
-        ("codefusion", [*PIP, "install", "-q", "--no-deps", "--no-build-isolation", "-e", "."]),
+        ("codefusion and its native core (about 1 minute)", [*PIP, "install", "-q", "--no-deps", "--no-build-isolation", "-e", "."]),
     ]
     for name, command in steps:
         print(f"[setup] {name}", flush=True)

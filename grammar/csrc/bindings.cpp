@@ -3,11 +3,13 @@
 #include <cstring>
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <nanobind/stl/shared_ptr.h>
 
+#include "artifact.h"
 #include "matcher.h"
 
 namespace nb = nanobind;
@@ -163,10 +165,25 @@ NB_MODULE(_native, m) {
              nb::arg("tokens"), nb::arg("stop_ids"), nb::arg("width"))
         .def_ro("width", &Vocabulary::width)
         .def_ro("stop_ids", &Vocabulary::stop_ids)
-        .def_ro("fingerprint", &Vocabulary::fingerprint);
+        .def_ro("fingerprint", &Vocabulary::fingerprint)
+        .def("tokenize", [](const Vocabulary& v, nb::bytes text) { return v.tokenize(std::string_view(text.c_str(), text.size())); });
     nb::class_<Engine>(m, "Engine")
         .def("__init__", [](Engine* e, std::shared_ptr<Language> l, std::shared_ptr<Vocabulary> v) { new (e) Engine(std::move(l), std::move(v)); })
         .def_prop_ro("split_seconds", [](const Engine& e) { return e.splits.seconds; })
+        .def("save", [](Engine& e) {
+            std::string s;
+            {
+                nb::gil_scoped_release release;
+                s = Artifact::save(e);
+            }
+            return nb::bytes(s.data(), s.size());
+        })
+        .def("load", [](Engine& e, nb::bytes data) {
+            const char* p = data.c_str();
+            const std::size_t n = data.size();
+            nb::gil_scoped_release release;
+            Artifact::load(e, p, n);
+        })
         // Drops what was remembered of stacks (results per window); for measurements of the worst case.
         .def("forget_windows", [](Engine& e) {
             const std::lock_guard<std::mutex> guard(e.lock);

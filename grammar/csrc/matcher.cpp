@@ -136,7 +136,9 @@ Closing::Result Matcher::closing() {
 
 std::optional<u32> Matcher::min_tokens_to_end() {
     const Closing::Result r = closing();
-    return r.found ? engine_->vocabulary->count_tokens(r.bytes) : std::nullopt;
+    if (!r.found) return std::nullopt;
+    const auto ids = engine_->vocabulary->tokenize(r.bytes);
+    return ids ? std::optional<u32>(static_cast<u32>(ids->size())) : std::nullopt;
 }
 
 bool Matcher::can_end() {

@@ -43,8 +43,7 @@ const StateTable::Plain& StateTable::plain(u16 lr) {
     return *plain_[lr];
 }
 
-ModeId StateTable::mode_of(u16 lr, u32 flags) {
-    const LexMode lex = table->lex_modes[lr];
+ModeId StateTable::mode_for(LexMode lex, u32 flags) {
     const u64 key = static_cast<u64>(lex.lex_state) << 48 | static_cast<u64>(lex.external_set) << 32 |
                     static_cast<u64>(lex.reserved_set) << 16 | (flags & 0xffff);
     u32 id = mode_ids_.get(key);
@@ -67,7 +66,7 @@ StateId StateTable::intern(u16 lr, ContextId context) {
     RefinedState s;
     s.lr = lr;
     s.context = context;
-    s.mode = mode_of(lr, contexts_.lex_flags(context));
+    s.mode = mode_for(table->lex_modes[lr], contexts_.lex_flags(context));
     const Plain& p = plain(lr);
     for (u32 y = 0; y < num_terminals_all; y++) {
         if (!p.shifts.has(y)) continue;

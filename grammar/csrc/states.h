@@ -45,6 +45,7 @@ public:
     StateId go_to(StateId below, u32 nonterminal, StateId top);       // kNone: rejected
     u32 base_terminal(u32 t) const { return t < table->num_terminals ? t : rules->pseudo_base[t - table->num_terminals]; }
     std::size_t size() const { return states_.size(); }
+    void restore_mode(LexMode lex, u32 flags) { mode_for(lex, flags); }  // artefacts number modes
     std::size_t num_modes() const { return modes_.size(); }
     std::size_t num_contexts() const { return contexts_.size(); }
     const RuleContexts& contexts() const { return contexts_; }
@@ -56,7 +57,7 @@ public:
 
 private:
     StateId intern(u16 lr, ContextId context);
-    ModeId mode_of(u16 lr, u32 flags);
+    ModeId mode_for(LexMode lex, u32 flags);
 
     RuleContexts contexts_;
     std::vector<RefinedState> states_;

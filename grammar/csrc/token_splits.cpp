@@ -24,6 +24,18 @@ bool is_possible_partial(std::string_view p) {
              (lead == 0xf4 && second >= 0x90));
 }
 
+u64 suffix_key(const std::vector<u32>& packed) {
+    u64 h = packed.size();
+    for (u32 p : packed) h = (h ^ p) * 0x9e3779b97f4a7c15ull ^ h >> 29;
+    return mix64(h) >> 1;
+}
+
+u64 ids_key(const std::vector<u32>& ids) {
+    u64 h = ids.size();
+    for (u32 id : ids) h = hash_combine(h, id);
+    return h >> 1;
+}
+
 }  // namespace
 
 TokenSplits::TokenSplits(Recognizer* r, const Vocabulary* v) : recognizer_(r), vocabulary_(v) {
@@ -108,9 +120,7 @@ void TokenSplits::sort_by_rest(std::vector<u32>& packed) {
 
 SuffixId TokenSplits::intern_suffixes(std::vector<u32>& packed) {
     sort_by_rest(packed);
-    u64 h = packed.size();
-    for (u32 p : packed) h = hash_combine(h, p);
-    for (u64 key = h >> 1;; key = mix64(key) >> 1) {
+    for (u64 key = suffix_key(packed);; key = mix64(key) >> 1) {
         const u32 id = suffix_ids_.get(key);
         if (id != kNone) {
             if (suffixes_[id].packed == packed) return id;
@@ -129,6 +139,19 @@ SuffixId TokenSplits::intern_suffixes(std::vector<u32>& packed) {
         suffix_ids_.put(key, static_cast<u32>(suffixes_.size() - 1));
         return static_cast<u32>(suffixes_.size() - 1);
     }
+}
+
+void TokenSplits::remember_suffixes(SuffixId id) {
+    u64 key = suffix_key(suffixes_[id].packed);
+    while (suffix_ids_.get(key) != kNone) key = mix64(key) >> 1;
+    suffix_ids_.put(key, id);
+}
+
+void TokenSplits::remember_set(SetId id) {
+    const TokenSet& t = *sets_[id];
+    u64 key = t.words.empty() ? ids_key(t.ids) : hash_words(t.words.data(), t.words.size()) >> 1;
+    while (set_ids_.get(key) != kNone) key = mix64(key) >> 1;
+    set_ids_.put(key, id);
 }
 
 SuffixId TokenSplits::unite(std::vector<SuffixId> lists) {
@@ -156,9 +179,7 @@ SetId TokenSplits::intern_set(std::vector<u32>& ids) {
     }
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-    u64 h = ids.size();
-    for (u32 id : ids) h = hash_combine(h, id);
-    for (u64 key = h >> 1;; key = mix64(key) >> 1) {
+    for (u64 key = ids_key(ids);; key = mix64(key) >> 1) {
         const u32 id = set_ids_.get(key);
         if (id == kNone) {
             auto t = std::make_unique<TokenSet>();
@@ -197,6 +218,7 @@ SplitId TokenSplits::split(ConfigId config, SuffixId rests) {
     splits_.push_back(std::move(s));
     const auto id = static_cast<SplitId>(splits_.size() - 1);
     split_ids_.put(key, id);
+    split_keys_.push_back(key);
     num_roots += rests == whole_;
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     return id;

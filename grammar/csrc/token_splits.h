@@ -93,6 +93,8 @@ private:
         return {e.text + (packed & 4095), e.size - (packed & 4095)};
     }
     SuffixId intern_suffixes(std::vector<u32>& packed);
+    void remember_suffixes(SuffixId id);
+    void remember_set(SetId id);
     void sort_by_rest(std::vector<u32>& packed);
     void rank_rests();
     void build(Split& split, ConfigId config, SuffixId rests);
@@ -107,6 +109,7 @@ private:
     Table suffix_ids_, set_ids_, split_ids_;
     std::deque<std::unique_ptr<TokenSet>> sets_;
     std::deque<std::unique_ptr<Split>> splits_;
+    std::vector<u64> split_keys_;  // configuration << 32 | rests, by split
     std::deque<std::string> texts_;
     std::map<std::string, TextId> text_ids_;
     std::map<std::vector<SuffixId>, SuffixId> unions_;

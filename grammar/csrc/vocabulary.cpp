@@ -24,23 +24,23 @@ Vocabulary::Vocabulary(std::vector<std::optional<std::string>> tokens, std::vect
             tokens_[id].reset();
             continue;
         }
-        by_bytes_.insert(t);
+        by_bytes_.emplace(t, id);
         longest_ = std::max(longest_, t.size());
         fingerprint = hash_combine(fingerprint, id);
         for (char c : t) fingerprint = fingerprint * 0x100000001b3ull ^ static_cast<u8>(c);
     }
 }
 
-std::optional<u32> Vocabulary::count_tokens(std::string_view text) const {
-    u32 count = 0;
+std::optional<std::vector<u32>> Vocabulary::tokenize(std::string_view text) const {
+    std::vector<u32> ids;
     while (!text.empty()) {
         std::size_t n = std::min(longest_, text.size());
         while (n > 0 && by_bytes_.count(text.substr(0, n)) == 0) n--;
         if (n == 0) return std::nullopt;
+        ids.push_back(by_bytes_.at(text.substr(0, n)));
         text.remove_prefix(n);
-        count++;
     }
-    return count;
+    return ids;
 }
 
 }  // namespace codefusion

@@ -2,7 +2,7 @@
 #pragma once
 #include <optional>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "base.h"
 
@@ -16,8 +16,8 @@ public:
     Vocabulary(std::vector<std::optional<std::string>> tokens, std::vector<u32> stop_ids, u32 width);
 
     const std::string* bytes(u32 id) const { return id < tokens_.size() && tokens_[id] ? &*tokens_[id] : nullptr; }
-    // Tokens that spell the text, longest first; nothing when a byte has no token.
-    std::optional<u32> count_tokens(std::string_view text) const;
+    // Ids that spell the text, the longest token first at each place; nothing when a byte has no token.
+    std::optional<std::vector<u32>> tokenize(std::string_view text) const;
     bool is_stop(u32 id) const { return id < width && stop_[id]; }
     std::size_t size() const { return tokens_.size(); }
     std::size_t num_words() const { return (width + 63) / 64; }
@@ -29,7 +29,7 @@ public:
 private:
     std::vector<std::optional<std::string>> tokens_;
     std::vector<bool> stop_;
-    std::unordered_set<std::string_view> by_bytes_;
+    std::unordered_map<std::string_view, u32> by_bytes_;
     std::size_t longest_ = 0;
 };
 

@@ -34,8 +34,9 @@ class SymbolNames:
 
 @dataclass(frozen=True)
 class StackTable:
-    """One stack rule, 16-bit numbers in native order; shift[state * terminals + terminal],
-    reduce[nonterminal][below * states + top], settle[below].
+    """One stack rule, as 16-bit numbers in native order.
+
+    shift[state * terminals + terminal], reduce[nonterminal][below * states + top], settle[below].
     """
 
     name: str
@@ -112,23 +113,23 @@ def _stack_table(
     def shifted(state: State, name: str) -> State | None:
         return state if name in extras and not rule.sees_extras else rule.shift(state, name)
 
-    nonterminals = {
-        name: _known(symbols.nonterminals(name), name, rule.name) for name in rule.reduce
-    }
+    nonterminals = {name: _known(symbols.nonterminals(name), name, rule.name) for name in rule.reduce}
     shift: list[int] = []
+    reduced: dict[str, dict[tuple[State, State], int]] = {name: {} for name in rule.reduce}
     done = -1
     while done != len(order):  # states that shifts reach, then states that reduces reach, until none is new
         done = len(order)
         for state in order[len(shift) // len(terminals) :]:
             shift += [number(shifted(state, name)) for name in terminals]
-        for state in tuple(order):
             number(rule.settle(state))
-        for reduce in rule.reduce.values():
+        for name, reduce in rule.reduce.items():
+            known = reduced[name]
             for below in tuple(order):
                 for top in tuple(order):
-                    number(reduce(below, top))
+                    if (below, top) not in known:
+                        known[below, top] = number(reduce(below, top))
     tables = {
-        symbol: _packed(number(rule.reduce[name](below, top)) for below in order for top in order)
+        symbol: _packed(reduced[name][below, top] for below in order for top in order)
         for name, ids in nonterminals.items()
         for symbol in ids
     }

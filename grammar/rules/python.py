@@ -1,8 +1,8 @@
-"""Python as CPython 3.11 compiles it, above tree-sitter-python.
+r"""Python as CPython 3.11 compiles it, above tree-sitter-python.
 
 Indentation and string delimiters belong to the scanner (csrc/python_scanner.cpp). Not expressible here, because
 they depend on the text of names: duplicate arguments, repeated keyword arguments, `global` after use, `nonlocal`
-without a binding, unknown names in \\N{...}; and `from __future__` after other statements.
+without a binding, unknown names in \N{...}; and `from __future__` after other statements.
 """
 
 from __future__ import annotations

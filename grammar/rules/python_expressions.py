@@ -59,7 +59,10 @@ ARGUMENTS = StackRule(
     "arguments",
     "",
     _arguments_shift,
-    ("positional argument follows keyword argument", "positional argument follows keyword argument unpacking"),
+    (
+        "positional argument follows keyword argument",
+        "positional argument follows keyword argument unpacking",
+    ),
     {
         "keyword_argument": _keyword_argument,
         "dictionary_splat": _dictionary_splat,
@@ -104,7 +107,7 @@ class Parameters(NamedTuple):
 _NO_PARAMETERS = Parameters()
 
 
-def _parameters_shift(state: State, terminal: str) -> State | None:  # noqa: C901, PLR0911, PLR0912 one table of cases
+def _parameters_shift(state: State, terminal: str) -> State | None:
     assert isinstance(state, Parameters)
     p = state
     if terminal == "lambda":
@@ -242,7 +245,9 @@ def _as_shift(state: State, terminal: str) -> State | None:
     return state
 
 
-AS_TARGETS = StackRule("as", "", _as_shift, ("invalid syntax", "multiple exception types must be parenthesized"))
+AS_TARGETS = StackRule(
+    "as", "", _as_shift, ("invalid syntax", "multiple exception types must be parenthesized")
+)
 
 
 # ---- `:=`: not at the top of a statement
@@ -312,7 +317,9 @@ def _string(_: State, top: State) -> State:
     return str(top).removesuffix(" open")
 
 
-STRING_MIX = StackRule("string mix", "", _mix_shift, ("cannot mix bytes and nonbytes literals",), {"string": _string})
+STRING_MIX = StackRule(
+    "string mix", "", _mix_shift, ("cannot mix bytes and nonbytes literals",), {"string": _string}
+)
 
 
 # ---- one lexeme back: where a star or a comma cannot stand

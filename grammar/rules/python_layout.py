@@ -66,7 +66,7 @@ def _one_line(at: Place) -> bool:
 
 
 def _own(at: Place) -> str:
-    quote = "\"" if at.string % 2 else "'"
+    quote = '"' if at.string % 2 else "'"
     return "t" + quote if at.string & 2 else quote
 
 
@@ -75,7 +75,7 @@ def _outer_quotes(at: Place) -> tuple[str, ...]:
 
 
 def _open_string(at: Place, kind: int) -> State | None:
-    quote = "\"" if kind % 2 else "'"
+    quote = '"' if kind % 2 else "'"
     if at.kind == "text" or quote in at.quotes or (kind & 2 and "t" + quote in at.quotes):
         return None
     outer = "line" if at.kind == "line" else "bracket"

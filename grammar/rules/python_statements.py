@@ -26,7 +26,7 @@ class Scope(NamedTuple):
     bracket: str = ""
 
 
-def _scope_shift(state: State, terminal: str) -> State | None:  # noqa: C901, PLR0911, PLR0912 one table of cases
+def _scope_shift(state: State, terminal: str) -> State | None:
     assert isinstance(state, Scope)
     s, in_function = state, state.function in ("def", "async def")
     match s.header:
@@ -161,7 +161,21 @@ SCOPE = StackRule(
 # ---- assignment: which of '=', '+=', ':' may still come
 
 AUGMENTED = ("+=", "-=", "*=", "/=", "@=", "//=", "%=", "**=", ">>=", "<<=", "&=", "^=", "|=")
-HEADERS = ("if", "elif", "else", "while", "for", "try", "except", "finally", "with", "def", "class", "case", "match")
+HEADERS = (
+    "if",
+    "elif",
+    "else",
+    "while",
+    "for",
+    "try",
+    "except",
+    "finally",
+    "with",
+    "def",
+    "class",
+    "case",
+    "match",
+)
 
 
 def _assignment_shift(state: State, terminal: str) -> State | None:
@@ -224,7 +238,7 @@ ASSIGNMENT = StackRule(
 _STARTS = {"assert": "assert 0", "raise": "raise 0", "from": "from", "global": "names", "nonlocal": "names"}
 
 
-def _simple_shift(state: State, terminal: str) -> State | None:  # noqa: C901, PLR0911 one table of cases
+def _simple_shift(state: State, terminal: str) -> State | None:
     s = str(state)
     if terminal in OPEN:
         return "names (" if s == "from import" and terminal == "(" else "bracket"

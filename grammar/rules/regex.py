@@ -1,6 +1,6 @@
-"""A small subset of regular expressions, compiled to automata over ASCII and "anything beyond".
+r"""A small subset of regular expressions, compiled to automata over ASCII and "anything beyond".
 
-Literals, escapes, classes ([a-z], [^\\n], \\d \\w \\s), groups, | * + ? {m} {m,n}, and `.` (anything but a line
+Literals, escapes, classes ([a-z], [^\n], \d \w \s), groups, | * + ? {m} {m,n}, and `.` (anything but a line
 feed). Built by derivatives (Brzozowski 1964): short, and the automaton comes out nearly minimal.
 """
 
@@ -175,7 +175,7 @@ def _repeat(atom: Regex, low: int, high: int) -> Regex:
 
 
 def _bit(char: str) -> int:
-    return 1 << (ord(char) if ord(char) < NUM_CLASSES - 1 else NUM_CLASSES - 1)
+    return 1 << min(NUM_CLASSES - 1, ord(char))
 
 
 def compile_regex(pattern: str) -> Dfa:

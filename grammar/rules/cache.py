@@ -1,0 +1,77 @@
+"""Compiled rule tables kept on disk: compiling Python's takes about a second, reading them back some milliseconds.
+
+The name of a file is the digest of everything that the tables follow from: the rules' source and the grammar's
+symbols. A file that cannot be read is compiled anew. JSON with base64: data only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from grammar.rules.compile import LexemeTable, RuleTables, StackTable, SymbolNames, compile_rules
+from grammar.rules.model import LanguageRules
+
+_LOG = logging.getLogger(__name__)
+
+
+def cached_rules(name: str, rules: LanguageRules, symbols: SymbolNames, folder: Path) -> RuleTables:
+    """Give the tables of a language's rules, from the folder where they are known. Raises RuleError."""
+    path = folder / f"{name}-{_digest(symbols)}.rules"
+    try:
+        return _decoded(json.loads(path.read_text(encoding="ascii")))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _LOG.warning("%s cannot be used, its rules are compiled anew: %s", path, error)
+    tables = compile_rules(rules, symbols)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=path.name)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            json.dump(_encoded(asdict(tables)), file)
+        Path(temporary).replace(path)
+    except OSError as error:
+        _LOG.warning("rule tables could not be kept in %s: %s", folder, error)
+    return tables
+
+
+def _digest(symbols: SymbolNames) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest.update(json.dumps([list(symbols.names), symbols.token_count]).encode())
+    return digest.hexdigest()
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, dict):
+        return {str(key): _encoded(part) for key, part in value.items()}
+    return [_encoded(part) for part in value] if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"b64"}:
+            return base64.b64decode(value["b64"], validate=True)
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def _decoded(data: Any) -> RuleTables:
+    fields = _plain(data)
+    stack = [
+        StackTable(**{**rule, "reduce": {int(key): table for key, table in rule["reduce"].items()}})
+        for rule in fields.pop("rules")
+    ]
+    lexemes = [LexemeTable(**table) for table in fields.pop("lexeme_filters")]
+    return RuleTables(rules=stack, lexeme_filters=lexemes, **fields)

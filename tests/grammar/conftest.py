@@ -1,0 +1,118 @@
+"""Languages, real source files and small vocabularies cut out of them."""
+
+from __future__ import annotations
+
+import random
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from grammar import Language, SyntaxMatcher, TokenVocabulary, load_language
+
+STDLIB = Path(sysconfig.get_path("stdlib"))
+JAVA = b"""package a.b;
+import java.util.*;
+/** A shop. */
+public class Shop<T extends Comparable<T>> implements Runnable {
+    private final Map<String, List<T>> stock = new HashMap<>();
+    static final double RATE = 1.5e-3; char c = '\\n'; String s = "a\\"b\\u00e9";
+    public Shop(int size) { this.size = size; }
+    @Override public void run() {
+        for (int i = 0; i < 10; i++) { if (i % 2 == 0) continue; else System.out.println(i + ": " + s); }
+        int[] xs = new int[] {1, 2, 3};
+        while (true) { try { f((a, b) -> a.compareTo(b)); break; } catch (Exception e) { throw new Error(e); } }
+        switch (xs[0]) { case 1: return; default: xs[1] += 2; }
+        String t = x instanceof String ? (String) x : null; // done
+    }
+}
+"""
+GO = b"""package main
+
+import (
+\t"fmt"
+\tm "math"
+)
+
+type Point struct {
+\tX, Y float64 `json:"x"`
+}
+
+func (p *Point) Norm() (r float64, err error) {
+\tif p == nil {
+\t\treturn 0, fmt.Errorf("nil %v", p)
+\t}
+\tfor i := range []int{1, 2} {
+\t\tr += m.Sqrt(float64(i)) * 0x1p-2
+\t}
+\tch := make(chan map[string]int, 3)
+\tgo func(a ...int) { ch <- map[string]int{"a": len(a)} }(1, 2)
+\tselect {
+\tcase v, ok := <-ch:
+\t\t_, _ = v, ok
+\tdefault:
+\t}
+\tswitch x := any(r).(type) {
+\tcase int, string:
+\t\treturn r, nil // x
+\t}
+\treturn
+}
+"""
+
+
+@pytest.fixture(scope="session", params=["python", "java", "go"])
+def language(request: pytest.FixtureRequest) -> Language:
+    return load_language(request.param)
+
+
+@pytest.fixture(scope="session")
+def python() -> Language:
+    return load_language("python")
+
+
+def stdlib_files(count: int, seed: int, limit: int = 30_000) -> list[bytes]:
+    files = sorted(p for p in STDLIB.glob("*.py") if p.stat().st_size < limit)
+    return [p.read_bytes() for p in random.Random(seed).sample(files, count)]
+
+
+def sources(name: str, seed: int = 1) -> list[bytes]:
+    """Texts that the language's own parser accepts."""
+    return {"python": stdlib_files(12, seed, 12_000), "java": [JAVA], "go": [GO]}[name]
+
+
+def vocabulary_of(texts: list[bytes], size: int, seed: int) -> TokenVocabulary:
+    """All bytes, and pieces of the texts of up to 12 bytes, cut anywhere (also inside characters)."""
+    rng = random.Random(seed)
+    pieces: set[bytes] = set()
+    while len(pieces) < size:
+        text = rng.choice(texts)
+        start = rng.randrange(len(text))
+        pieces.add(text[start : start + rng.randint(2, 12)])
+    tokens: list[bytes | None] = [*(bytes([b]) for b in range(256)), *sorted(pieces), None, b"<stop>"]
+    return TokenVocabulary.from_bytes(tokens, eos_ids=[len(tokens) - 1], width=len(tokens) + 70)
+
+
+def allowed_ids(matcher: SyntaxMatcher) -> set[int]:
+    bitmask = torch.zeros((1, (matcher.vocabulary.width + 31) // 32), dtype=torch.int32)
+    matcher.fill_bitmask(bitmask, 0)
+    words = [int(w) & 0xFFFFFFFF for w in bitmask[0]]
+    return {i for i in range(matcher.vocabulary.width) if words[i >> 5] >> (i & 31) & 1}
+
+
+def by_trying(matcher: SyntaxMatcher) -> set[int]:
+    """The slow definition of the mask: every id is tried."""
+    return {i for i in range(matcher.vocabulary.width) if matcher.clone().accept_token(i)}
+
+
+def random_walk(matcher: SyntaxMatcher, rng: random.Random, steps: int) -> None:
+    for _ in range(steps):
+        choices = sorted(allowed_ids(matcher))
+        if not choices:
+            return
+        matcher.accept_token(rng.choice(choices))
+
+
+Feed = Callable[[bytes], SyntaxMatcher]
