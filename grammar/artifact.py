@@ -25,6 +25,7 @@ from grammar.vocabulary import TokenVocabulary
 from grammar.warmup import warm_texts
 
 FORMAT = 1
+WARM_TOKENS = 5000  # met again after loading: results that depend on parser stacks are not kept
 _LOG = logging.getLogger(__name__)
 
 
@@ -62,7 +63,7 @@ def prepare_engine(
         _warm(engine, ids)
         _save(engine, path, language, vocabulary)
     else:
-        _warm(engine, ids[: max(1, len(ids) // 4)])
+        _warm(engine, _some(ids, WARM_TOKENS))
     vocabulary.engines[language.name] = engine
     assert engine_of(language, vocabulary) is engine
     seconds = time.monotonic() - begun
@@ -81,6 +82,16 @@ def _warm_ids(
     split = tokenize or vocabulary.native.tokenize
     chosen = warm_texts(language.name) if texts is None else texts
     return [ids for text in chosen if (ids := split(text))]
+
+
+def _some(texts: list[list[int]], num_tokens: int) -> list[list[int]]:
+    chosen: list[list[int]] = []
+    for ids in texts:
+        left = num_tokens - sum(map(len, chosen))
+        if left <= 0:
+            break
+        chosen.append(ids[:left])
+    return chosen
 
 
 def _warm(engine: _native.Engine, texts: list[list[int]]) -> None:

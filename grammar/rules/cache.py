@@ -69,9 +69,9 @@ def _plain(value: Any) -> Any:
 
 def _decoded(data: Any) -> RuleTables:
     fields = _plain(data)
-    stack = [
-        StackTable(**{**rule, "reduce": {int(key): table for key, table in rule["reduce"].items()}})
-        for rule in fields.pop("rules")
-    ]
+    stack: list[StackTable] = []
+    for rule in fields.pop("rules"):
+        reduce = {int(key): table for key, table in rule.pop("reduce").items()}
+        stack.append(StackTable(reduce=reduce, **rule))
     lexemes = [LexemeTable(**table) for table in fields.pop("lexeme_filters")]
     return RuleTables(rules=stack, lexeme_filters=lexemes, **fields)
