@@ -1,7 +1,31 @@
-"""Go as go/parser 1.19 reads it, above tree-sitter-go."""
+"""Go as go/parser 1.19 reads it, above tree-sitter-go.
+
+Not expressible here, because it depends on the text of a lexeme: import paths with characters that none may have,
+`package _`; operators that the grammar cuts in two where Go reads one (`a && &b` may be cut from `a &&&b`).
+"""
 
 from __future__ import annotations
 
-from grammar.rules.model import LanguageRules
+from grammar.rules.go_declarations import DECLARATIONS
+from grammar.rules.go_statements import STATEMENTS
+from grammar.rules.model import LanguageRules, LexemeRule
 
-GO = LanguageRules(blanks=" \t\n\r")
+_HEX = "[0-9a-fA-F]"
+# A code point, without the surrogates: \u and \U.
+_POINT = rf"([0-9a-cA-CefEF]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}})"
+_NUMERIC = rf"[0-3][0-7]{{2}}|u{_POINT}|U0000{_POINT}|U000[1-9a-fA-F]{_HEX}{{4}}|U0010{_HEX}{{4}}"
+
+LEXEMES = (
+    LexemeRule(
+        ("escape_sequence",),
+        rf"\\([abfnrtv\\\"]|x{_HEX}{{2}}{_HEX}*|{_NUMERIC})",
+        ("unknown escape sequence", "escape sequence is invalid Unicode code point"),
+    ),
+    LexemeRule(
+        ("rune_literal",),
+        rf"'([^'\\\n]|\\([abfnrtv\\']|x{_HEX}{{2}}|{_NUMERIC}))'",
+        ("rune literal not terminated", "unknown escape sequence"),
+    ),
+)
+
+GO = LanguageRules(stack_rules=(DECLARATIONS, *STATEMENTS), lexeme_rules=LEXEMES, blanks=" \t\n\r")

@@ -109,7 +109,7 @@ def by_trying(matcher: SyntaxMatcher) -> set[int]:
 
 def random_walk(matcher: SyntaxMatcher, rng: random.Random, steps: int) -> None:
     for _ in range(steps):
-        choices = sorted(allowed_ids(matcher))
+        choices = sorted(allowed_ids(matcher) - set(matcher.vocabulary.eos_ids))
         if not choices:
             return
         matcher.accept_token(rng.choice(choices))
