@@ -34,9 +34,10 @@ def main(argv: list[str]) -> int:
         "--tokenizer", help="folder of a Hugging Face tokenizer; default: single characters and keywords"
     )
     demo.add_argument("--limit", type=int, default=60)
-    bench = commands.add_parser("bench", help="time masks beside other engines", add_help=False)
-    bench.add_argument("rest", nargs=argparse.REMAINDER)
-    options = parser.parse_args(argv)
+    commands.add_parser("bench", help="time masks beside other engines (bench --help)", add_help=False)
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.command != "bench":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         match options.command:
             case "languages":
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
             case _:
                 from grammar.bench.run import main as run_bench
 
-                return run_bench(options.rest)
+                return run_bench(rest)
     except (GrammarError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,6 +7,7 @@ Not expressible here, because it depends on the text of a lexeme: import paths w
 from __future__ import annotations
 
 from grammar.rules.go_declarations import DECLARATIONS
+from grammar.rules.go_names import CONVERSIONS
 from grammar.rules.go_statements import STATEMENTS
 from grammar.rules.model import LanguageRules, LexemeRule
 
@@ -28,4 +29,6 @@ LEXEMES = (
     ),
 )
 
-GO = LanguageRules(stack_rules=(DECLARATIONS, *STATEMENTS), lexeme_rules=LEXEMES, blanks=" \t\n\r")
+GO = LanguageRules(
+    stack_rules=(CONVERSIONS, DECLARATIONS, *STATEMENTS), lexeme_rules=LEXEMES, blanks=" \t\n\r"
+)

@@ -65,6 +65,7 @@ NEIGHBOURS = StackRule(
 
 # ---- x, y := ...: only identifiers on the left
 
+NAMES = ("identifier", "nil", "true", "false", "iota")  # what is predeclared may be declared anew
 _STARTS = ("{", ":", "if", "for", "switch", "case", "else", *TERMINATORS)
 
 
@@ -72,7 +73,7 @@ def _define_shift(state: State, terminal: str) -> State | None:
     if terminal in _STARTS:
         return "start"
     match state:
-        case "start" | "names," if terminal == "identifier":
+        case "start" | "names," if terminal in NAMES:
             return "names"
         case "names" if terminal == ",":
             return "names,"

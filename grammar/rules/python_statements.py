@@ -181,8 +181,8 @@ HEADERS = (
 def _assignment_shift(state: State, terminal: str) -> State | None:
     if terminal in OPEN:
         return "bracket"
-    if state == "bracket":
-        return state
+    if state in ("bracket", _COMMA):
+        return _COMMA if terminal == "," else state
     if terminal == "lambda":
         return "lambda"
     if state == "lambda":
@@ -205,6 +205,19 @@ def _assignment_shift(state: State, terminal: str) -> State | None:
 
 
 _TUPLE = "tuple target"
+_COMMA = "bracket,"  # in a bracket, behind a comma: (a, b) is a tuple, (a) a name
+
+
+def _elements(below: State, top: State) -> State:
+    return _COMMA if top == _COMMA and below == "bracket" else below
+
+
+def _more_elements(below: State, _: State) -> State:
+    return _COMMA if below == "bracket" else below
+
+
+def _tuple_pattern(below: State, top: State) -> State:
+    return _TUPLE if below == "" and top == _COMMA else below
 
 
 def _pattern_list(below: State, _: State) -> State:
@@ -226,7 +239,9 @@ ASSIGNMENT = StackRule(
     ),
     {
         "pattern_list": _pattern_list,
-        "tuple_pattern": _pattern_list,
+        "tuple_pattern": _tuple_pattern,
+        "_patterns": _elements,
+        "_patterns_repeat1": _more_elements,
         "list_pattern": _pattern_list,
         "pattern": lambda below, top: top if top == _TUPLE and below == "" else below,
     },
