@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ctypes.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,8 +36,9 @@ def main() -> int:
         print(
             "[setup] vLLM's CPU kernels need libnuma, which is not here; on Debian: apt-get install libnuma1"
         )
-    if not any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++")):
-        print("Expected a C++ compiler (c++, g++, clang++ or $CXX); on Debian: apt-get install g++")
+    if not _has_compiler():
+        chosen = f"; CXX={os.environ['CXX']} cannot be found" if "CXX" in os.environ else ""
+        print(f"Expected a C++ compiler (c++, g++ or clang++){chosen}. On Debian: apt-get install g++")
         return 1
     begun = time.monotonic()
     steps = [
@@ -44,10 +46,13 @@ def main() -> int:
         ("pip", [*PIP, "install", "-q", "-r", "requirements/pip.txt"]),
         ("torch", [*PIP, "install", "-q", *_torch_index(), "-r", "requirements/torch.txt"]),
         (
-            "dependencies (about 180 packages, 1 to 3 minutes)",
+            "dependencies (about 190 packages, 1 to 3 minutes)",
             [*PIP, "install", "-q", "--no-deps", "--require-hashes", "-r", f"requirements/{device}.lock"],
         ),
-        ("codefusion and its native core (about 1 minute)", [*PIP, "install", "-q", "--no-deps", "--no-build-isolation", "-e", "."]),
+        (
+            "codefusion and its native core (about 1 minute)",
+            [*PIP, "install", "-q", "--no-deps", "--no-build-isolation", "-e", "."],
+        ),
     ]
     for name, command in steps:
         print(f"[setup] {name}", flush=True)
@@ -57,6 +62,12 @@ def main() -> int:
             return 1
     print(f"[setup] environment ready in {time.monotonic() - begun:.0f} s", flush=True)
     return 0
+
+
+def _has_compiler() -> bool:
+    """Tell whether CMake will find a C++ compiler for the native core; it takes $CXX, where that is set."""
+    chosen = shlex.split(os.environ.get("CXX", ""))
+    return any(shutil.which(name) for name in chosen[:1] or ("c++", "g++", "clang++"))
 
 
 def _torch_index() -> list[str]:

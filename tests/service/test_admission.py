@@ -306,7 +306,7 @@ async def test_one_noisy_tenant_at_twenty_times_leaves_a_quiet_one_served() -> N
 
 
 async def test_nothing_leaks_after_a_storm_of_cancellations() -> None:
-    rng = random.Random(7)  # noqa: S311
+    rng = random.Random(7)
     door = admission(seats=4, max_queued=20, max_concurrent=30, requests_per_minute=100_000)
 
     async def request(principal: Principal) -> None:
@@ -528,7 +528,7 @@ async def test_the_leases_of_a_killed_replica_run_out(redis: Redis) -> None:
 async def test_cancellations_leave_no_lease(redis: Redis) -> None:
     who = someone()
     async with replicas(redis, 1, max_concurrent=5, seats=2) as (door,):
-        rng = random.Random(3)  # noqa: S311
+        rng = random.Random(3)
 
         async def request() -> None:
             async with door.enter(who, sequences=1, tokens=1):

@@ -1,0 +1,187 @@
+"""Text to lexemes: the wheel's lexer decides, the lexeme rules of the language check what it found.
+
+Maximal munch, keywords, and what an unfinished lexeme may still become:
+
+    "retur"   the text ends while the lexer can read on: undecided; `reach` has identifier and return
+    "return " decided: identifier, keyword return        "1_"  undecided; reach has integer; accepted was "1"
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from grammar.reference.lex_automaton import LexAutomaton, sample_characters
+from grammar.reference.tree_sitter_abi import CompiledGrammar
+from grammar.reference.wheel_lexer import Reading, WheelLexer
+from grammar.rules.compile import LexemeTable, RuleTables
+
+_DEAD = 255  # in a lexeme rule's table
+
+
+class Kind(NamedTuple):
+    """What a lexeme is: a terminal, and the keyword that its text is where the terminal is the word token."""
+
+    terminal: int
+    keyword: int | None = None
+
+
+@dataclass(frozen=True)
+class Lexeme:
+    """A decided lexeme that ends at a position."""
+
+    kind: Kind
+    end: int
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """The text ended first.
+
+    reach     what the lexeme may be when some text follows; None: anything.
+    accepted  what it is if the characters behind it turn out to belong to the next lexemes.
+    """
+
+    reach: frozenset[Kind] | None
+    accepted: Lexeme | None = None
+
+
+class _Open(NamedTuple):
+    """A lexer part-way: state of the lexer, of the keyword lexer (None: no keyword), of each lexeme rule."""
+
+    state: int
+    keyword: int | None
+    rules: tuple[int, ...]
+
+
+class Lexer:
+    """The lexer of a grammar under a language's lexeme rules."""
+
+    def __init__(self, grammar: CompiledGrammar, tables: RuleTables) -> None:
+        self._capture, self._tables = grammar.keyword_capture, tables
+        self._wheel = WheelLexer(grammar)
+        sample = sample_characters()
+        self._main = LexAutomaton(grammar.language.lex_fn, sample)
+        keywords = grammar.language.keyword_lex_fn
+        self._keywords = LexAutomaton(keywords, sample) if grammar.has_keywords else None
+        self.alphabet = _one_of_each(self.behaviour, sample)
+        self._reach = functools.cache(self._find_reach)
+        self._successors = functools.cache(self._find_successors)
+
+    def behaviour(self, char: str) -> object:
+        """Give a value that is equal for characters that no lexer of the grammar can tell apart."""
+        return self._main.behaviour(char), self._keywords.behaviour(char) if self._keywords else None
+
+    def read(self, text: str, position: int, lex_state: int, *, at_end: bool) -> Lexeme | Undecided | None:
+        """Find the lexeme at a position; None when no lexeme begins so.
+
+        at_end  the text is complete; otherwise a lexeme that touches its end is undecided.
+        """
+        reading = self._wheel.read(text, position, lex_state)
+        if at_end or not reading.touched_end:
+            return self._checked(text, position, reading)
+        return self._unfinished(text, position, lex_state)
+
+    # ---- a lexeme that the wheel found
+
+    def _checked(self, text: str, position: int, reading: Reading) -> Lexeme | None:
+        start, end, terminal = reading.start, reading.end, reading.symbol
+        if not reading.matched or not self._are_blanks(text[position:start]):
+            return None
+        lexeme = text[start:end]
+        for rule in self._tables.lexeme_filters:
+            if terminal in rule.terminals and not _allows(rule, lexeme, text[end : reading.read_to]):
+                return None
+        is_word = terminal == self._capture
+        return Lexeme(Kind(terminal, self._wheel.keyword(text, start, end) if is_word else None), end)
+
+    def _are_blanks(self, skipped: str) -> bool:
+        blanks = self._tables.blanks.decode()
+        return not blanks or set(skipped) <= set(blanks)
+
+    # ---- a lexeme that is still open
+
+    def _unfinished(self, text: str, position: int, lex_state: int) -> Undecided | None:
+        """Follow the automaton to the end of the text; for the wheel a program would end there."""
+        at: _Open | None = self._open(lex_state)
+        accepted = self._accepted(at, None, position)
+        for end, char in enumerate(text[position:], position + 1):
+            at = self._step(at, char)
+            if at is None:
+                return None  # a blank that the language does not allow
+            accepted = self._accepted(at, accepted, end)
+        return Undecided(self._reach(at), accepted)
+
+    def _accepted(self, at: _Open, before: Lexeme | None, end: int) -> Lexeme | None:
+        if self._main.accepts(at.state) is not None:
+            kind = self._accepts(at)
+            return Lexeme(kind, end) if kind else None
+        for rule, state in zip(self._tables.lexeme_filters, at.rules, strict=True):
+            if before and before.kind.terminal in rule.terminals and state != _DEAD and rule.commit[state]:
+                return None
+        return before
+
+    def _open(self, lex_state: int) -> _Open:
+        return _Open(lex_state, 0 if self._keywords else None, (0,) * len(self._tables.lexeme_filters))
+
+    def _step(self, at: _Open, char: str) -> _Open | None:
+        step = self._main.step(at.state, char)
+        if step is None or (step.skips and not self._are_blanks(char)):
+            return None
+        if step.skips:
+            return self._open(step.state)
+        keyword = None
+        if self._keywords and at.keyword is not None:
+            after = self._keywords.step(at.keyword, char)
+            keyword = after.state if after else None
+        rules = zip(self._tables.lexeme_filters, at.rules, strict=True)
+        return _Open(step.state, keyword, tuple(_rule_step(rule, state, char) for rule, state in rules))
+
+    def _accepts(self, at: _Open) -> Kind | None:
+        terminal = self._main.accepts(at.state)
+        if terminal is None:
+            return None
+        for rule, state in zip(self._tables.lexeme_filters, at.rules, strict=True):
+            if terminal in rule.terminals and (state == _DEAD or not rule.accepting[state]):
+                return None
+        if terminal != self._capture or self._keywords is None or at.keyword is None:
+            return Kind(terminal)
+        return Kind(terminal, self._keywords.accepts(at.keyword))
+
+    def _find_successors(self, at: _Open) -> frozenset[_Open]:
+        return frozenset(after for char in self.alphabet if (after := self._step(at, char)))
+
+    def _find_reach(self, start: _Open) -> frozenset[Kind]:
+        seen, waiting = {start}, [start]
+        while waiting:
+            new = self._successors(waiting.pop()) - seen
+            seen |= new
+            waiting += new
+        return frozenset(kind for at in seen if (kind := self._accepts(at)))
+
+
+def _allows(rule: LexemeTable, lexeme: str, read_on: str) -> bool:
+    """Say whether a rule allows the lexeme, though more was read: `commit` forbids to fall back to it."""
+    state = _run_rule(rule, lexeme)
+    allowed = state != _DEAD and bool(rule.accepting[state])
+    for char in read_on:
+        state = _rule_step(rule, state, char)
+        allowed = allowed and (state == _DEAD or not rule.commit[state])
+    return allowed
+
+
+def _rule_step(rule: LexemeTable, state: int, char: str) -> int:
+    return _DEAD if state == _DEAD else rule.next[state * 129 + min(ord(char), 128)]
+
+
+def _run_rule(rule: LexemeTable, lexeme: str) -> int:
+    return functools.reduce(lambda state, char: _rule_step(rule, state, char), lexeme, 0)
+
+
+def _one_of_each(key: Callable[[str], object], chars: Iterable[str]) -> list[str]:
+    kinds: dict[object, str] = {}
+    for char in chars:
+        kinds.setdefault(key(char), char)
+    return list(kinds.values())

@@ -1,0 +1,185 @@
+"""The LR stack as a value that is never changed, with the language's stack rules riding on it.
+
+    bottom <- (1) <- (53) <- (207)        a stack is its top node; pushing makes a new node, popping follows `below`,
+                  <- (61)                 and two stacks share what they have in common
+
+Every node carries the state of every rule, its context (grammar/rules/model.py). A step that a rule rejects is no
+step: that parse ends.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from grammar.reference.parse_table import (
+    END,
+    START_STATE,
+    Accept,
+    ParseTable,
+    Reduce,
+    Shift,
+    ShiftExtra,
+)
+from grammar.rules.compile import NO_SYMBOL, REJECT, RuleTables, StackTable
+
+Context = tuple[int, ...]  # one state a rule
+
+
+class Stack:
+    """A node, and so the stack below it. Equal stacks are the same object: a node remembers what stands on it."""
+
+    __slots__ = ("_above", "below", "context", "state")
+
+    def __init__(self, below: Stack | None, state: int, context: Context) -> None:
+        self.below, self.state, self.context = below, state, context
+        self._above: dict[tuple[int, Context], Stack] = {}
+
+    def push(self, state: int, context: Context) -> Stack:
+        """Give the stack with one more node."""
+        if (state, context) not in self._above:
+            self._above[state, context] = Stack(self, state, context)
+        return self._above[state, context]
+
+    def pop(self, count: int) -> Stack:
+        """Give the stack without its last nodes."""
+        node = self
+        for _ in range(count):
+            assert node.below is not None, "a reduction pops no more than was pushed"
+            node = node.below
+        return node
+
+
+class StackRules:
+    """The rules of a language as one automaton over contexts. None: a rule rejects."""
+
+    def __init__(self, tables: RuleTables, num_terminals: int) -> None:
+        self._rules = [_Rule(table, num_terminals + len(tables.pseudo_base)) for table in tables.rules]
+        self.start: Context = (0,) * len(self._rules)
+        self.shift, self.reduce = functools.cache(self._shift), functools.cache(self._reduce)
+        self.lex_flags = functools.cache(self._lex_flags)
+
+    def _shift(self, context: Context, terminal: int) -> Context | None:
+        """Give the context after a terminal."""
+        after = [rule.shift(state, terminal) for rule, state in zip(self._rules, context, strict=True)]
+        return None if REJECT in after else tuple(after)
+
+    def _reduce(self, below: Context, nonterminal: int, top: Context) -> Context | None:
+        """Give the context of a nonterminal: `below` is under its children, `top` on its last one."""
+        after = [rule.reduce(a, nonterminal, b) for rule, a, b in zip(self._rules, below, top, strict=True)]
+        return None if REJECT in after else tuple(after)
+
+    def _lex_flags(self, context: Context) -> int:
+        """Give what the scanner is told."""
+        flags = 0
+        for rule, state in zip(self._rules, context, strict=True):
+            flags |= rule.lex_flags[state]
+        return flags
+
+
+class _Rule:
+    """One rule's tables."""
+
+    def __init__(self, table: StackTable, num_terminals: int) -> None:
+        self._num_states, self._num_terminals = table.num_states, num_terminals
+        self._shift, self._settle = _numbers(table.shift), _numbers(table.settle)
+        self._reduce = {symbol: _numbers(numbers) for symbol, numbers in table.reduce.items()}
+        self.lex_flags = table.lex_flags
+
+    def shift(self, state: int, terminal: int) -> int:
+        return self._shift[state * self._num_terminals + terminal]
+
+    def reduce(self, below: int, nonterminal: int, top: int) -> int:
+        if nonterminal in self._reduce:
+            return self._reduce[nonterminal][below * self._num_states + top]
+        return self._settle[below]
+
+
+def _numbers(table: bytes) -> Sequence[int]:
+    return memoryview(table).cast("H")
+
+
+class Parser:
+    """Steps of the LR automaton, all of them at once where there are several."""
+
+    def __init__(self, table: ParseTable, tables: RuleTables, num_terminals: int) -> None:
+        self.table, self.rules = table, StackRules(tables, num_terminals)
+        self._num_terminals, self._pseudo_base = num_terminals, tables.pseudo_base
+        self._reserved = frozenset(tables.reserved)
+
+    def start(self) -> Stack:
+        """Give the stack of the empty text."""
+        return Stack(None, START_STATE, self.rules.start)
+
+    def step(self, stack: Stack, terminal: int, keyword: int | None = None) -> list[Stack]:
+        """Give every stack after a lexeme, the reductions before it included.
+
+        keyword  the lexeme is a word that is also a keyword. It counts as the keyword if the state it was read in
+                 knows that or reserves it; a parse that finds after some reductions that the keyword does not fit
+                 goes on with the plain word. So in one text both may be tried, each by another parse.
+        """
+        takes_keyword = keyword is not None and self._takes_keyword(stack.state, keyword)
+        work = [(stack, keyword if takes_keyword and keyword is not None else terminal)]
+        results: list[Stack] = []
+        for node, lookahead in work:  # grows while it is walked
+            actions = self.table.actions(node.state, self._base(lookahead))
+            if not actions and lookahead == keyword and not self._is_reserved(node.state, lookahead):
+                work.append((node, terminal))
+            for action in actions:
+                match action:
+                    case Shift(state):
+                        context = self.rules.shift(node.context, lookahead)
+                        after = None if context is None else self._ended(node.push(state, context))
+                        results += [after] if after and after not in results else []
+                    case ShiftExtra():
+                        if self.rules.shift(node.context, lookahead) is not None and node not in results:
+                            results.append(node)
+                    case Reduce():
+                        after = self._reduce(node, action)
+                        if after and (after, lookahead) not in work:
+                            work.append((after, lookahead))
+                    case Accept():
+                        pass
+        return results
+
+    def accepts_end(self, stack: Stack) -> bool:
+        """Say whether the text may end here."""
+        work = [stack]
+        for node in work:  # grows while it is walked
+            for action in self.table.actions(node.state, END):
+                if isinstance(action, Accept):
+                    return True
+                if isinstance(action, Reduce):
+                    after = self._reduce(node, action)
+                    work += [after] if after and after not in work else []
+        return False
+
+    def _reduce(self, top: Stack, action: Reduce) -> Stack | None:
+        below = top.pop(action.child_count)
+        state = self.table.goto(below.state, action.symbol)
+        context = self.rules.reduce(below.context, action.symbol, top.context)
+        return None if state == 0 or context is None else below.push(state, context)
+
+    def _ended(self, stack: Stack) -> Stack | None:
+        """Close a non-terminal extra that is complete: nothing of it stays on the stack."""
+        node: Stack | None = stack
+        while node and self.table.ends_extra(node.state):
+            (action,) = self.table.actions(node.state, END)
+            assert isinstance(action, Reduce)
+            below, node = node.pop(action.child_count), self._reduce(node, action)
+            if node and node.state == below.state:
+                return below
+        return node
+
+    def _takes_keyword(self, state: int, keyword: int) -> bool:
+        return self.table.has_actions(state, keyword) or self._is_reserved(state, keyword)
+
+    def _is_reserved(self, state: int, keyword: int) -> bool:
+        return keyword in self._reserved or keyword in self.table.reserved(state)
+
+    def _base(self, terminal: int) -> int:
+        if terminal < self._num_terminals:
+            return terminal
+        base = self._pseudo_base[terminal - self._num_terminals]
+        assert base != NO_SYMBOL, "a refused lexeme never reaches the parser"
+        return base
