@@ -99,6 +99,7 @@ def _compiles(text: bytes) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_stdlib_file_that_compiles_is_accepted(python: Language) -> None:
     refused, count = [], 0
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("**/*.py")):
