@@ -38,7 +38,7 @@ def fuzz(folder: Path, seconds: int, names: list[str] | None, *, guided: bool) -
         target = place / "target"
         target.write_bytes(target_file(load_language(name), _tokens(texts)))
         seeds = _write_seeds(place / "seeds", texts)
-        limits = [f"-max_total_time={seconds}", "-timeout=60", "-rss_limit_mb=4096", "-max_len=1024"]
+        limits = [f"-max_total_time={seconds}", "-timeout=300", "-rss_limit_mb=4096", "-max_len=1024"]
         found = place / "corpus"
         found.mkdir(exist_ok=True)
         arguments = [*limits, "-print_final_stats=1", str(found), str(seeds)] if guided else [

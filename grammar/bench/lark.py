@@ -6,13 +6,13 @@ from pathlib import Path
 
 from grammar.errors import GrammarError
 
-_FOLDER = Path(__file__).parent / "grammars"
+FOLDER = Path(__file__).parent / "grammars"
 _EACH = "// each: "
 
 
 def lark_of(language: str) -> str:
     """Give the plain Lark grammar of a language. Raises GrammarError when none was written."""
-    path = _FOLDER / f"{language}.lark"
+    path = FOLDER / f"{language}.lark"
     if not path.is_file():
         raise GrammarError(f"no grammar of {language} was written for this engine")
     return expand(path.read_text(encoding="utf-8"))

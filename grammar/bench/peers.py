@@ -1,114 +1,100 @@
-"""Other engines behind one interface. Each is optional; none ships a grammar of Python, so they get ours.
+"""Other engines behind one interface. Each is optional; none ships a grammar of Python, so all get ours.
 
-grammars/python.lark is hand-written for them: blocks of 4 blanks to a fixed depth, no tabs, no other widths, no
-f-string fields. Their over-acceptance is that grammar's, not theirs.
+What they refuse or let through on grammars/python.lark is that grammar's doing, not theirs.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
-import torch
-
-GRAMMARS = Path(__file__).parent / "grammars"
-
-
-class Follower(Protocol):
-    """One text being followed."""
-
-    def fill(self) -> None:
-        """Compute the mask of the next token into the adaptor's own row."""
-        ...
-
-    def allowed(self, token: int) -> bool:
-        """Say whether the last mask allows the token."""
-        ...
-
-    def accept(self, token: int) -> bool:
-        """Take the token."""
-        ...
+from grammar.bench.engines import Engine, Stopwatch, Text, new_row
+from grammar.bench.lark import lark_of
+from grammar.bench.tokens import Tokens
+from grammar.errors import GrammarError
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A ready engine: how to start a text, how long it took to get ready."""
+    """How to make a peer ready; `modules` are imported before memory and time are counted."""
 
-    name: str
-    start: Callable[[], Follower]
-    seconds: float
-
-
-class _Row:
-    def __init__(self, width: int) -> None:
-        self.bitmask = torch.zeros((1, (width + 31) // 32), dtype=torch.int32)
-
-    def allowed(self, token: int) -> bool:
-        return bool(int(self.bitmask[0, token >> 5]) >> (token & 31) & 1)
+    modules: tuple[str, ...]
+    make: Callable[[str, Tokens], Engine]
 
 
-def load_peer(name: str, language: str, tokenizer: Any, width: int) -> Peer:
-    """Make a peer ready. Raises ImportError when it is not installed, ValueError when it has no grammar here."""
-    path = GRAMMARS / f"{language}.lark"
-    if not path.is_file():
-        raise ValueError(f"no hand-written grammar of {language}")
-    makers = {"llguidance": _llguidance, "xgrammar": _xgrammar}
-    begun = time.monotonic()
-    start = makers[name](path.read_text(encoding="utf-8"), tokenizer, width)
-    return Peer(name, start, time.monotonic() - begun)
-
-
-def _llguidance(grammar: str, tokenizer: Any, width: int) -> Callable[[], Follower]:
+def _llguidance(language: str, tokens: Tokens) -> Engine:
     llguidance = importlib.import_module("llguidance")
-    hf = importlib.import_module("llguidance.hf")
-    tokens = hf.from_tokenizer(tokenizer, n_vocab=width)
-    compiled = llguidance.LLMatcher.grammar_from_lark(grammar)
-    row = _Row(width)
+    watch = Stopwatch()
+    tokenizer = llguidance.LLTokenizer(
+        tokens.file.read_text(encoding="utf-8"), n_vocab=tokens.width, eos_token=tokens.eos
+    )
+    watch.lap("vocabulary")
+    grammar = llguidance.LLMatcher.grammar_from_lark(lark_of(language))
+    error = llguidance.LLMatcher.validate_grammar(grammar, tokenizer)
+    if error:
+        raise GrammarError(error)
+    watch.lap("grammar")
+    row = new_row(tokens.width)
 
-    class Text:
-        def __init__(self) -> None:
-            self.matcher = llguidance.LLMatcher(tokens, compiled, log_level=0)
+    def begin() -> Text:
+        matcher = llguidance.LLMatcher(tokenizer, grammar, log_level=0)
+        fill = functools.partial(matcher.unsafe_compute_mask_ptr, row.ctypes.data, row.nbytes)
+        return Text(fill, matcher.consume_token, matcher.is_accepting)
 
-        def fill(self) -> None:
-            self.matcher.unsafe_compute_mask_ptr(row.bitmask.data_ptr(), row.bitmask.shape[1] * 4)
-
-        def allowed(self, token: int) -> bool:
-            return row.allowed(token)
-
-        def accept(self, token: int) -> bool:
-            return bool(self.matcher.consume_token(token)) and not self.matcher.is_error()
-
-    return Text
+    return Engine(row, begin, watch.seconds)
 
 
-def _xgrammar(grammar: str, tokenizer: Any, width: int) -> Callable[[], Follower]:
+def _xgrammar(language: str, tokens: Tokens) -> Engine:
     xgrammar = importlib.import_module("xgrammar")
-    info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=width)
-    compiled = xgrammar.GrammarCompiler(info).compile_grammar(xgrammar.Grammar.from_lark(grammar))
-    row = _Row(width)
+    torch = importlib.import_module("torch")
+    watch = Stopwatch()
+    info = xgrammar.TokenizerInfo(
+        [value or b"" for value in tokens.values],
+        vocab_type=xgrammar.VocabType.RAW,
+        vocab_size=tokens.width,
+        stop_token_ids=[tokens.eos],
+    )
+    watch.lap("vocabulary")
+    compiled = xgrammar.GrammarCompiler(info, max_threads=1).compile_lark(lark_of(language))
+    watch.lap("grammar")
+    row = new_row(tokens.width)
+    bitmask = torch.from_numpy(row.reshape(1, -1))  # the same memory
 
-    class Text:
-        def __init__(self) -> None:
-            self.matcher = xgrammar.GrammarMatcher(compiled)
+    def begin() -> Text:
+        matcher = xgrammar.GrammarMatcher(compiled)
 
-        def fill(self) -> None:
-            self.matcher.fill_next_token_bitmask(row.bitmask, 0)
+        def can_end() -> bool:
+            matcher.fill_next_token_bitmask(bitmask, 0)
+            return bool(row[tokens.eos >> 5] >> (tokens.eos & 31) & 1)
 
-        def allowed(self, token: int) -> bool:
-            return row.allowed(token)
+        fill = functools.partial(matcher.fill_next_token_bitmask, bitmask, 0)
+        return Text(fill, matcher.accept_token, can_end)
 
-        def accept(self, token: int) -> bool:
-            return bool(self.matcher.accept_token(token))
-
-    return Text
+    return Engine(row, begin, watch.seconds)
 
 
-def version(name: str) -> str:
-    """Give a package's version, for the table."""
-    from importlib.metadata import version as of
+def _glrmask(language: str, tokens: Tokens) -> Engine:
+    glrmask = importlib.import_module("glrmask")
+    watch = Stopwatch()
+    vocabulary = glrmask.Vocab.from_id_to_bytes(
+        {index: value for index, value in enumerate(tokens.values) if value is not None}
+    )
+    watch.lap("vocabulary")
+    constraint = glrmask.Grammar.from_lark(lark_of(language)).compile(vocabulary)
+    watch.lap("grammar")
+    row = new_row(max(tokens.width, 32 * constraint.mask_len()))
 
-    return of(name)
+    def begin() -> Text:
+        state = constraint.start()
+        return Text(functools.partial(state.fill_mask, row), state.commit_token, state.is_accepting)
+
+    return Engine(row, begin, watch.seconds)
+
+
+PEERS: dict[str, Peer] = {
+    "llguidance": Peer(("llguidance",), _llguidance),
+    "xgrammar": Peer(("torch", "xgrammar"), _xgrammar),
+    "glrmask": Peer(("glrmask",), _glrmask),
+}

@@ -281,8 +281,9 @@ void Automaton::finish() {
                 }
             }
     }
-    forgets.resize(num_states, 0);
-    for (u32 q = 0; q < num_states; q++) forgets[q] |= safe[q] && accepts[q] == kNoSymbol;
+    forgets.resize(num_states);
+    for (u32 q = 0; q < num_states; q++)
+        if (safe[q] && accepts[q] == kNoSymbol) forgets[q] = TerminalSet::all();
 }
 
 void AutomatonLearner::verify(u32 num_words, u64 seed) const {
@@ -318,6 +319,21 @@ void AutomatonLearner::verify(u32 num_words, u64 seed) const {
     if (num_keyword_ != 0) check(language_->keyword_lex_fn, keywords, "keyword");
 }
 
+bool LexemeFilter::can_commit(u8 state) const {
+    std::vector<u8> seen(num_states, 0), work{state};
+    while (!work.empty()) {
+        const u8 s = work.back();
+        work.pop_back();
+        if (commit[s]) return true;
+        for (u32 c = 0; c < 129; c++)
+            if (const u8 t = next[s * 129u + c]; t != kDead && !seen[t]) {
+                seen[t] = 1;
+                work.push_back(t);
+            }
+    }
+    return false;
+}
+
 Automaton apply_filters(const Automaton& a, const CharClasses& classes, const std::vector<LexemeFilter>& filters,
                         u16 bad) {
     if (filters.empty()) return a;
@@ -328,7 +344,9 @@ Automaton apply_filters(const Automaton& a, const CharClasses& classes, const st
         bool operator<(const State& o) const { return q != o.q ? q < o.q : f < o.f; }
     };
     const std::size_t nf = filters.size();
-    const auto relevant = [&](u16 q, std::size_t i) {
+    // A filter with a commit pattern matters until that pattern is decided, also behind its terminal.
+    const auto relevant = [&](u16 q, std::size_t i, u8 state) {
+        if (state != 0 && state != LexemeFilter::kDead && filters[i].can_commit(state)) return true;
         for (u16 t : filters[i].terminals)
             if (a.reachable[q].has(t)) return true;
         return false;
@@ -337,7 +355,7 @@ Automaton apply_filters(const Automaton& a, const CharClasses& classes, const st
     std::map<State, u16> ids;
     const auto id_of = [&](State s) {
         for (std::size_t i = 0; i < nf; i++)
-            if (!relevant(s.q, i)) s.f[i] = LexemeFilter::kDead;
+            if (!relevant(s.q, i, s.f[i])) s.f[i] = LexemeFilter::kDead;
         const auto [it, is_new] = ids.emplace(s, static_cast<u16>(states.size()));
         if (is_new) {
             if (states.size() >= Automaton::kDead) throw GrammarError("lexeme rules make the lexer too large");
@@ -350,23 +368,24 @@ Automaton apply_filters(const Automaton& a, const CharClasses& classes, const st
     for (u32 q = 0; q < a.num_states; q++) {  // kept in place even where two would be the same product state
         State s{static_cast<u16>(q), std::vector<u8>(nf, 0)};
         for (std::size_t i = 0; i < nf; i++)
-            if (!relevant(s.q, i)) s.f[i] = LexemeFilter::kDead;
+            if (!relevant(s.q, i, 0)) s.f[i] = LexemeFilter::kDead;
         ids.emplace(s, static_cast<u16>(states.size()));
         states.push_back(s);
     }
     for (std::size_t n = 0; n < states.size(); n++) {
         const State s = states[n];
         u16 accept = a.accepts[s.q];
-        u8 forget = 0;
+        TerminalSet forgets;
         for (std::size_t i = 0; i < nf; i++) {
             const LexemeFilter& f = filters[i];
             const bool ours = accept != kNoSymbol && std::find(f.terminals.begin(), f.terminals.end(), accept) != f.terminals.end();
             const u8 at = s.f[i];
             if (ours && (at == LexemeFilter::kDead || !f.accepting[at])) accept = bad;
-            if (at != LexemeFilter::kDead && f.commit[at]) forget = 1;
+            if (at != LexemeFilter::kDead && f.commit[at])
+                for (u16 t : f.terminals) forgets.add(t);
         }
         r.accepts.push_back(accept);
-        r.forgets.push_back(forget);
+        r.forgets.push_back(forgets);
         for (u32 c = 0; c < a.num_classes; c++) {
             const u16 t = a.step(s.q, c);
             const bool skip = a.skip(s.q, c);

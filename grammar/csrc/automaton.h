@@ -26,7 +26,7 @@ struct Automaton {
     std::vector<u16> next;       // [state * num_classes + class]
     std::vector<u8> skips;       // the same shape: the character is skipped, the lexeme has not begun
     std::vector<u16> accepts;    // terminal recognised on entry; kNoSymbol
-    std::vector<u8> forgets;     // an accept before this state no longer counts
+    std::vector<TerminalSet> forgets;  // these, accepted before this state, no longer count
     std::vector<TerminalSet> reachable;  // terminals that some continuation ends in
     std::vector<u16> canonical;  // smallest state of equal behaviour
 
@@ -42,6 +42,7 @@ struct LexemeFilter {
     u32 num_states = 0;
     std::vector<u8> next;  // [state * 129 + class]: ASCII, 128 for everything beyond
     std::vector<u8> accepting, commit;
+    bool can_commit(u8 state) const;  // whether some continuation is committed
 };
 
 using LexFunction = bool (*)(ts::Lexer*, ts::StateId);

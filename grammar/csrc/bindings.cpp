@@ -69,7 +69,8 @@ public:
     // Reads bytes; gives how many were read before the text stopped being viable.
     std::size_t feed(const std::string& data) {
         std::vector<Thread> next;
-        std::size_t at = 0;
+        std::size_t at = is_new_ ? data.size() - without_mark(data).size() : 0;
+        is_new_ = false;
         while (at < data.size() && !threads_.empty()) {
             const std::size_t n = std::min<std::size_t>(64, data.size() - at);
             recognizer_.advance(threads_, std::string_view(data).substr(at, n), next);
@@ -107,6 +108,7 @@ private:
     std::shared_ptr<const Language> language_;
     Recognizer recognizer_;
     std::vector<Thread> threads_;
+    bool is_new_ = true;
 };
 
 }  // namespace

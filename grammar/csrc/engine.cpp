@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include <algorithm>
+
 #include "matcher.h"
 
 namespace codefusion {
@@ -10,10 +12,11 @@ Engine::Engine(std::shared_ptr<const Language> l, std::shared_ptr<const Vocabula
       scratch(vocabulary->num_words()) {}
 
 void Engine::collect_if_large() {
-    if (recognizer.forest.size() > kMaxNodes) {
+    if (recognizer.forest.size() > collect_nodes_at) {
         std::vector<NodeId*> roots;
         for (Matcher* m : matchers) m->add_roots(roots);
         recognizer.forest.compact(roots);
+        collect_nodes_at = std::max(kMaxNodes, 2 * recognizer.forest.size());
         masks.forget_stacks();
         closing.forget_stacks();
         collections++;

@@ -30,6 +30,7 @@ public:
     std::mutex lock;
     std::set<Matcher*> matchers;
     u64 collections = 0;
+    std::size_t collect_nodes_at = kMaxNodes;  // more while more are in use, or every step would collect
     std::vector<u64> scratch;  // one row
 };
 

@@ -35,6 +35,7 @@ void Lexer::start_internal(ModeId mode, LexState& s) const {
     s.accepted = main.accepts[s.q];  // a lexeme may be empty (the content of a raw string in Go)
     s.accepted_keyword = kNoSymbol;
     s.fresh = 1;
+    s.newline_mode = scanner ? 0 : states->mode(mode).flags & 2;
 }
 
 LexState Lexer::start(ModeId mode, u32 offset) const {
@@ -86,12 +87,13 @@ LexOutcome Lexer::read_internal(LexState& s, u32 c, u32 /*char_start*/, u32 next
     u16 to = c == kEndOfText ? Automaton::kDead : main.step(s.q, cls);
     const bool skip = to != Automaton::kDead && main.skip(s.q, cls);
     if (skip && blanks_restricted_ && (c >= 128 || !blank_[c])) to = Automaton::kDead;
+    if (skip && c == '\n' && s.newline_mode == 2) to = Automaton::kDead;
     if (to == Automaton::kDead) {
         if (s.accepted == kNoSymbol) return {LexEvent::kDead};
         return {LexEvent::kLexeme, s.accepted, s.accepted_keyword, s.accept_end, false};
     }
     s.q = to;
-    if (main.forgets[to] && main.accepts[to] == kNoSymbol) s.accepted = s.accepted_keyword = kNoSymbol;
+    if (s.accepted != kNoSymbol && main.forgets[to].has(s.accepted)) s.accepted = s.accepted_keyword = kNoSymbol;
     if (skip) {
         s.keyword_q = keywords.num_states != 0 ? 0 : Automaton::kDead;
     } else {

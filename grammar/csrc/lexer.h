@@ -12,7 +12,7 @@ struct LexState {
     u8 kind = 0;                  // 0: the grammar's own lexer; others belong to the scanner
     u8 missing = 0;               // UTF-8 continuation bytes still to come
     u8 fresh = 1;                 // nothing but blanks read since the lexeme before
-    u8 newline_mode = 0;          // while fresh: what a line break means (scanner)
+    u8 newline_mode = 0;          // while fresh: what a line break means; 2: refused (a scanner knows more values)
     u16 q = Automaton::kDead, keyword_q = Automaton::kDead;
     u16 accepted = kNoSymbol, accepted_keyword = kNoSymbol;
     u16 start_mode = 0;           // scanner: mode that lexing began in, where it still matters

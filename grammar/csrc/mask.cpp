@@ -339,8 +339,7 @@ const MaskEvaluator::Shallow& MaskEvaluator::shallow(FunctionId f, u32 valid, No
     }
     statistics.shallows++;
     const Function fn = functions_[f];
-    const TerminalSet valid_set = forest_->valid_set(valid);
-    const TerminalSet reserved = recognizer_->states.mode(fn.mode).reserved;
+    const TerminalSet keywords = forest_->valid_of(valid).keywords;
     const std::size_t first_id = ids_.size(), first_ref = refs_.size();
     std::vector<Deep> deep;
     struct Target {
@@ -352,8 +351,7 @@ const MaskEvaluator::Shallow& MaskEvaluator::shallow(FunctionId f, u32 valid, No
     const u32 first_completion = (*splits_)[fn.split].first_completion;
     for (u32 i = 0; i < num_completions; i++) {
         const Completion c = (*splits_)[fn.split].completions[i];
-        const bool is_keyword = c.keyword != kNoSymbol && (valid_set.has(c.keyword) || reserved.has(c.keyword));
-        const u16 terminal = is_keyword ? c.keyword : c.terminal;
+        const u16 terminal = c.keyword != kNoSymbol && keywords.has(c.keyword) ? c.keyword : c.terminal;
         if (!terminals.has(terminal)) continue;
         const Cell& cell = recognizer_->language->table.cell(recognizer_->states[state].lr,
                                                              recognizer_->states.base_terminal(terminal));
@@ -461,13 +459,11 @@ void MaskEvaluator::descend(NodeId node, ModeId mode, TextId text, SuffixId rest
     }
     if (r.kind == Reread::kResolve) {
         std::vector<Recognizer::Resolved> resolved;
-        recognizer_->resolve(node, line.indent, r.column, r.alt_column, r.crossed, false, resolved);
+        recognizer_->resolve(node, line.indent, r.column, r.alt_column, r.crossed, resolved);
         for (const auto& z : resolved) descend(z.node, forest_->state(z.node).mode, r.rest, rests, kNone, depth + 1, Line{z.indent, 0, 0});
         return;
     }
-    const TerminalSet& reserved = recognizer_->states.mode(mode).reserved;
-    const bool is_keyword = r.keyword != kNoSymbol && (reserved.has(r.keyword) || forest_->valid(node).has(r.keyword));
-    const u16 terminal = is_keyword ? r.keyword : r.terminal;
+    const u32 terminal = forest_->effective(node, r.terminal, r.keyword);
     if (!forest_->valid(node).has(terminal)) return;
     std::vector<NodeId> stepped;
     forest_->step(node, terminal, stepped);
@@ -487,7 +483,7 @@ void MaskEvaluator::resolve_lines(FunctionId f, NodeId node, u32 depth, const Li
             alt_column = c == '\f' ? 0 : alt_column + 1;
         }
         resolved.clear();
-        recognizer_->resolve(node, line.indent, column, alt_column, l.crossed_newline, false, resolved);
+        recognizer_->resolve(node, line.indent, column, alt_column, l.crossed_newline, resolved);
         for (const auto& z : resolved) descend(z.node, forest_->state(z.node).mode, l.reread, l.rests, kNone, depth + 1, Line{z.indent, 0, 0});
     }
 }

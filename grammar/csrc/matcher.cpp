@@ -29,7 +29,7 @@ void Matcher::prepare() {
     degraded_.clear();
     Recognizer& r = engine_->recognizer;
     current_ = r.start();
-    const std::string_view text = std::string_view(prefix_).substr(prefix_.compare(0, 3, "\xef\xbb\xbf") == 0 ? 3 : 0);
+    const std::string_view text = without_mark(prefix_);
     for (std::size_t at = 0; at < text.size() && degraded_.empty(); at += 64) {
         r.advance(current_, text.substr(at, 64), next_);
         r.keep_viable(next_);

@@ -79,7 +79,8 @@ void PythonScanner::start(const Lexer& lexer, ModeId mode, LexState& s) const {
         s.kind = kContent;
         s.detail = static_cast<u16>(content - 1);
         s.start_mode = mode;
-        s.newline_mode = flags & 2;  // inside a field of a one-line f-string even ''' has to stay on the line
+        // Inside a field of an f-string: 2 even ''' has to stay on the line, 4 no backslash.
+        s.newline_mode = static_cast<u8>((flags & 2) | (flags >> 6 & 4));
         return;
     }
     s.newline_mode = flags & 3;
@@ -241,6 +242,7 @@ LexOutcome PythonScanner::read_content(const Lexer& lexer, LexState& s, u32 c, u
         return kReadOn;
     }
     if (c == '\\') {
+        if ((s.newline_mode & 4) != 0) return kRefused;
         if (is_raw(d)) {
             s.kind = kRawBackslash;
             s.fresh = 0;
@@ -261,7 +263,7 @@ LexOutcome PythonScanner::read_content(const Lexer& lexer, LexState& s, u32 c, u
         s.newline_mode = c == '}';
         return kReadOn;
     }
-    if ((c == '\n' || c == '\r') && (!is_triple(d) || s.newline_mode == 2)) return kRefused;
+    if ((c == '\n' || c == '\r') && (!is_triple(d) || (s.newline_mode & 2) != 0)) return kRefused;
     if (c >= 128 && is_bytes(d)) return kRefused;
     s.fresh = 0;
     return kReadOn;

@@ -23,6 +23,7 @@ Recognizer::Recognizer(const Language& l)
       states(&l.table, &l.rules), forest(&states) {
     lexer.attach(&states, make_scanner(l.scanner_name, l.table.source));
     indents.push_back({0, 0, 0});
+    if (lexer.keywords.num_states != 0) states.keywords = lexer.keywords.reachable[0];
 }
 
 std::vector<Thread> Recognizer::start() {
@@ -130,7 +131,7 @@ void Recognizer::run(std::vector<Job>& jobs, const std::string& text, std::vecto
             case LexEvent::kLexeme: after_lexeme(job, o, jobs); break;
             case LexEvent::kResolve:
                 resolved.clear();
-                resolve(job.node, job.indent, job.lex.column, job.lex.alt_column, o.crossed_newline, false, resolved);
+                resolve(job.node, job.indent, job.lex.column, job.lex.alt_column, o.crossed_newline, resolved);
                 for (const Resolved& r : resolved)
                     jobs.push_back({r.node, r.indent, lexer.start(forest.state(r.node).mode, o.end), o.end});
                 break;
@@ -139,7 +140,7 @@ void Recognizer::run(std::vector<Job>& jobs, const std::string& text, std::vecto
     }
 }
 
-void Recognizer::resolve(NodeId node, IndentId indent, u32 column, u32 alt_column, bool crossed_newline, bool at_end,
+void Recognizer::resolve(NodeId node, IndentId indent, u32 column, u32 alt_column, bool crossed_newline,
                          std::vector<Resolved>& out) {
     std::vector<Resolved> work{{node, indent}}, next;
     std::vector<NodeId> stepped;
@@ -155,7 +156,7 @@ void Recognizer::resolve(NodeId node, IndentId indent, u32 column, u32 alt_colum
             forest.step(node, s.newline, stepped);
             work.clear();
             for (const NodeId n : stepped) work.push_back({n, indent});
-        } else if (!at_end) {
+        } else {
             return;
         }
     }
@@ -200,7 +201,7 @@ bool Recognizer::job_can_end(std::vector<Job> jobs, const std::string& text) {
         if (o.event == LexEvent::kLexeme) after_lexeme(job, o, jobs);
         if (o.event == LexEvent::kResolve) {
             resolved.clear();
-            resolve(job.node, job.indent, job.lex.column, job.lex.alt_column, o.crossed_newline, at_end, resolved);
+            resolve(job.node, job.indent, job.lex.column, job.lex.alt_column, o.crossed_newline, resolved);
             for (const Resolved& r : resolved) {
                 if (!at_end) jobs.push_back({r.node, r.indent, lexer.start(forest.state(r.node).mode, o.end), o.end});
                 else if (forest.accepts_end(r.node)) return true;

@@ -60,7 +60,7 @@ public:
         NodeId node;
         IndentId indent;
     };
-    void resolve(NodeId node, IndentId indent, u32 column, u32 alt_column, bool crossed_newline, bool at_end,
+    void resolve(NodeId node, IndentId indent, u32 column, u32 alt_column, bool crossed_newline,
                  std::vector<Resolved>& out);
 
     ConfigId config_of(const LexState& lex, std::string_view lag, std::string_view partial);
@@ -98,6 +98,11 @@ private:
     std::unordered_map<u64, IndentId> indent_ids_;
     std::vector<NodeId> stepped_;
 };
+
+// The text without a mark of byte order at its start.
+inline std::string_view without_mark(std::string_view text) {
+    return text.substr(0, 3) == "\xef\xbb\xbf" ? text.substr(3) : text;
+}
 
 std::unique_ptr<Scanner> make_scanner(const std::string& name, const ts::Language* language);
 

@@ -6,7 +6,7 @@ namespace codefusion {
 
 StackForest::StackForest(StateTable* s) : states(s), ids_(1 << 12) {
     nodes_.push_back(Node{0, 0, kNone});
-    intern_valid(TerminalSet{});
+    intern_valid(Valid{});
     nodes_[0].valid = 0;
 }
 
@@ -18,7 +18,7 @@ NodeId StackForest::push(NodeId parent, StateId state) {
     Node n{parent, nodes_[parent].depth + 1, state};
     const RefinedState& s = (*states)[state];
     if (s.num_reductions == 0) {
-        n.valid = intern_valid(s.shifts);
+        n.valid = intern_valid(valid_before_reductions(state));
         n.valid_depth = n.depth;
     }
     if (s.default_reduction < 0) {
@@ -106,19 +106,30 @@ bool StackForest::accepts_end(NodeId node) {
     return false;
 }
 
-u32 StackForest::intern_valid(const TerminalSet& set) {
-    for (u64 key = set.hash() >> 1;; key = mix64(key) >> 1) {
+u32 StackForest::intern_valid(const Valid& v) {
+    for (u64 key = hash_combine(v.terminals.hash(), v.keywords.hash()) >> 1;; key = mix64(key) >> 1) {
         const u32 id = valid_ids_.get(key);
         if (id == kNone) {
-            valid_sets_.push_back(set);
-            valid_ids_.put(key, static_cast<u32>(valid_sets_.size() - 1));
-            return static_cast<u32>(valid_sets_.size() - 1);
+            valid_.push_back(v);
+            valid_ids_.put(key, static_cast<u32>(valid_.size() - 1));
+            return static_cast<u32>(valid_.size() - 1);
         }
-        if (valid_sets_[id] == set) return id;
+        if (valid_[id] == v) return id;
     }
 }
 
-// Valid(stack) = shifts of its state, and per reduction the lookaheads that Valid(stack after it) allows.
+StackForest::Valid StackForest::valid_before_reductions(StateId state) const {
+    const RefinedState& s = (*states)[state];
+    Valid v{s.shifts, states->mode(s.mode).reserved};
+    v.keywords.unite(s.grammar_shifts);
+    v.keywords = v.keywords & states->keywords;
+    return v;
+}
+
+// Per reduction, what its lookaheads allow behind it. tree-sitter takes a word for a keyword when the state it is read
+// in has any action for it; only where some reductions lead to a state that has none is it the plain word after all. So
+// a keyword that a rule refuses stays one: `elif` never becomes a name because no `if` stands before it.
+//
 // An explicit work stack: a chain of 100,000 unary minus signs must not overflow the machine's.
 u32 StackForest::valid_id(NodeId node) {
     if (nodes_[node].valid != kNone) {
@@ -128,12 +139,13 @@ u32 StackForest::valid_id(NodeId node) {
     struct Frame {
         NodeId node;
         u32 next, end, outer;
-        TerminalSet set;
+        Valid valid;
     };
     std::vector<Frame> frames;
     const auto enter = [&](NodeId n) {
         const RefinedState& s = state(n);
-        frames.push_back({n, s.first_reduction, s.first_reduction + s.num_reductions, lowest_read, s.shifts});
+        frames.push_back({n, s.first_reduction, s.first_reduction + s.num_reductions, lowest_read,
+                          valid_before_reductions(nodes_[n].state)});
         lowest_read = nodes_[n].depth;
         nodes_[n].valid = 0;  // cuts cycles of empty reductions
     };
@@ -141,19 +153,24 @@ u32 StackForest::valid_id(NodeId node) {
     while (!frames.empty()) {
         Frame& f = frames.back();
         if (f.next < f.end) {
-            const NodeId to = reduce(f.node, states->reduction(f.next).reduction);
+            const StateReduction& r = states->reduction(f.next);
+            const NodeId to = reduce(f.node, r.reduction);
             if (to != 0 && nodes_[to].valid == kNone) {
                 enter(to);  // f is looked at again when this is known
                 continue;
             }
-            if (to != 0) {
+            if (to == 0) {
+                f.valid.keywords.unite(r.lookaheads & states->keywords);
+            } else {
                 touch(nodes_[to].valid_depth);
-                f.set.unite(valid_sets_[nodes_[to].valid] & states->reduction(f.next).lookaheads);
+                const Valid& behind = valid_[nodes_[to].valid];
+                f.valid.terminals.unite(behind.terminals & r.lookaheads);
+                f.valid.keywords.unite(behind.keywords & r.lookaheads);
             }
             f.next++;
             continue;
         }
-        nodes_[f.node].valid = intern_valid(f.set);
+        nodes_[f.node].valid = intern_valid(f.valid);
         nodes_[f.node].valid_depth = lowest_read;
         touch(f.outer);
         frames.pop_back();

@@ -18,7 +18,7 @@ public:
         NodeId parent;
         u32 depth;
         StateId state;
-        u32 valid = kNone;        // id of the valid set; `valid_depth`: lowest node that was read for it
+        u32 valid = kNone;        // id of its Valid; `valid_depth`: lowest node that was read for it
         u32 valid_depth = 0;
         NodeId normal = 0;        // after the reductions that happen whatever follows; 0: not computed
         u32 normal_depth = 0;
@@ -33,22 +33,27 @@ public:
     // Every stack after shifting the terminal, reductions before it included. Appends to out.
     void step(NodeId node, u32 terminal, std::vector<NodeId>& out);
     bool accepts_end(NodeId node);
-    // Terminals that can be shifted, after any reductions.
+    // What the lexemes that may come next depend on.
+    struct Valid {
+        TerminalSet terminals;  // can be shifted, after any reductions
+        TerminalSet keywords;   // a word that is one of these is that keyword, valid or not
+        bool operator==(const Valid& o) const { return terminals == o.terminals && keywords == o.keywords; }
+    };
     u32 valid_id(NodeId node);
-    const TerminalSet& valid(NodeId node) { return valid_sets_[valid_id(node)]; }
-    const TerminalSet& valid_set(u32 id) const { return valid_sets_[id]; }
+    const TerminalSet& valid(NodeId node) { return valid_[valid_id(node)].terminals; }
+    const TerminalSet& valid_set(u32 id) const { return valid_[id].terminals; }
+    const Valid& valid_of(u32 id) const { return valid_[id]; }
     NodeId normal(NodeId node);
 
     const Node& operator[](NodeId n) const { return nodes_[n]; }
     const RefinedState& state(NodeId n) const { return (*states)[nodes_[n].state]; }
     const Mode& mode(NodeId n) const { return states->mode(state(n).mode); }
-    // The terminal a lexeme stands for here: its keyword where that is valid or reserved, else the capture token.
+    // The terminal a lexeme stands for here: its keyword where the grammar knows or reserves it, else the word token.
     u32 effective(NodeId node, u32 terminal, u32 keyword) {
-        if (keyword == kNoSymbol) return terminal;
-        return mode(node).reserved.has(keyword) || valid(node).has(keyword) ? keyword : terminal;
+        return keyword != kNoSymbol && valid_[valid_id(node)].keywords.has(keyword) ? keyword : terminal;
     }
     std::size_t size() const { return nodes_.size(); }
-    std::size_t num_valid_sets() const { return valid_sets_.size(); }
+    std::size_t num_valid_sets() const { return valid_.size(); }
     std::size_t bytes() const { return nodes_.capacity() * sizeof(Node) + ids_.bytes(); }
     void prefetch_push(NodeId parent, StateId state) const { ids_.prefetch(static_cast<u64>(parent) << 32 | state); }
 
@@ -64,11 +69,12 @@ public:
     StateTable* states;
 
 private:
-    u32 intern_valid(const TerminalSet& set);
+    u32 intern_valid(const Valid& v);
+    Valid valid_before_reductions(StateId state) const;
 
     Array<Node> nodes_;
     Table ids_;
-    std::vector<TerminalSet> valid_sets_;
+    std::vector<Valid> valid_;
     Table valid_ids_;
     std::vector<NodeId> work_;
 };

@@ -68,6 +68,7 @@ StateId StateTable::intern(u16 lr, ContextId context) {
     s.context = context;
     s.mode = mode_for(table->lex_modes[lr], contexts_.lex_flags(context));
     const Plain& p = plain(lr);
+    s.grammar_shifts = p.shifts;
     for (u32 y = 0; y < num_terminals_all; y++) {
         if (!p.shifts.has(y)) continue;
         if (contexts_.shift(context, y) != kNone) s.shifts.add(y);

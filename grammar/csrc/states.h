@@ -22,6 +22,7 @@ struct RefinedState {
     ModeId mode;
     ContextId context;
     TerminalSet shifts;             // terminals that can be shifted here, after the rules
+    TerminalSet grammar_shifts;     // before the rules
     u32 first_reduction = 0, num_reductions = 0;  // into StateTable::reductions
     int default_reduction = -1;     // the only thing this state can do, whatever follows
     bool ends_extra = false;        // reduce before lexing (end of a non-terminal extra)
@@ -53,6 +54,7 @@ public:
     const ParseTable* table;
     const RuleTables* rules;
     u32 num_terminals_all;
+    TerminalSet keywords;            // terminals that the keyword lexer finds
     u16 bad;                         // the pseudo-terminal of refused lexemes
 
 private:

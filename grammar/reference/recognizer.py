@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from grammar.errors import AmbiguityError
-from grammar.reference.language import ReferenceLanguage
+from grammar.reference.language import ReferenceLanguage, load_reference
 from grammar.reference.lexer import Lexeme, Lexer, Undecided
 from grammar.reference.parse_table import END, ParseTable
 from grammar.reference.python_scanner import PythonScanner
@@ -199,6 +199,12 @@ class ReferenceRecognizer:
         assert isinstance(self._scanner, PythonScanner)
         resolved = self._scanner.resolve(self._parser, path.stack, path.scanner_state, found)
         return [Path(stack, indentation, found.end, begins_line=True) for stack, indentation in resolved]
+
+
+@functools.cache
+def load_recognizer(name: str, *, rules: bool = True) -> ReferenceRecognizer:
+    """Give the recogniser of a language of the registry; what it found out about the lexer is shared by all users."""
+    return ReferenceRecognizer(load_reference(name, rules=rules))
 
 
 def _make_scanner(name: str, table: ParseTable) -> Scanner:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grammar.errors import RuleError
-from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
+from grammar.rules.model import LanguageRules, LexemeRule, Reduce, StackRule, State
 from grammar.rules.regex import NUM_CLASSES, Dfa, compile_regex
 
 REJECT = 0xFFFF  # of stack rules
@@ -115,24 +115,24 @@ def _stack_table(
 
     nonterminals = {name: _known(symbols.nonterminals(name), name, rule.name) for name in rule.reduce}
     shift: list[int] = []
-    reduced: dict[str, dict[tuple[State, State], int]] = {name: {} for name in rule.reduce}
+    # Many nonterminals share a function, and each pair of states is a call.
+    reduced: dict[Reduce, dict[tuple[State, State], int]] = {reduce: {} for reduce in rule.reduce.values()}
     done = -1
     while done != len(order):  # states that shifts reach, then states that reduces reach, until none is new
         done = len(order)
         for state in order[len(shift) // len(terminals) :]:
             shift += [number(shifted(state, name)) for name in terminals]
             number(rule.settle(state))
-        for name, reduce in rule.reduce.items():
-            known = reduced[name]
+        for reduce, known in reduced.items():
             for below in tuple(order):
                 for top in tuple(order):
                     if (below, top) not in known:
                         known[below, top] = number(reduce(below, top))
-    tables = {
-        symbol: _packed(reduced[name][below, top] for below in order for top in order)
-        for name, ids in nonterminals.items()
-        for symbol in ids
+    packed = {
+        reduce: _packed(known[below, top] for below in order for top in order)
+        for reduce, known in reduced.items()
     }
+    tables = {symbol: packed[rule.reduce[name]] for name, ids in nonterminals.items() for symbol in ids}
     flags = [rule.lex_flags(state) for state in order]
     settle = _packed(number(rule.settle(state)) for state in order)
     return StackTable(rule.name, len(order), _packed(shift), tables, settle, flags)

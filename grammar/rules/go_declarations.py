@@ -159,6 +159,7 @@ DECLARATIONS = StackRule(
         "package_clause": _done({"start": "package done"}),
         "import_declaration": _done({"imports": "import done"}),
         "source_file_repeat1": _top,
+        "source_file": lambda below, top: None if top == "start" else below,
         **dict.fromkeys(
             (
                 "_declaration",

@@ -52,14 +52,46 @@ IMPORTS = StackRule("imports", "", _import_shift, ("invalid import path",))
 # ---- a comma needs something before it
 
 
+def _neighbour_shift(state: State, terminal: str) -> State | None:
+    if state == "open" and terminal == ",":
+        return None
+    return "open" if terminal in ("(", "{", "[") else ""
+
+
 NEIGHBOURS = StackRule(
     "neighbours",
     "",
-    lambda state, terminal: (
-        None if state and terminal == "," else "open" if terminal in ("(", "{", "[") else ""
-    ),
+    _neighbour_shift,
     ("expected operand, found ','", "expected ')', found ','"),
     settle=lambda _: "",
+)
+
+
+# ---- ~T: only where an element of an interface or a constraint begins
+
+
+def _tilde_shift(state: State, terminal: str) -> State | None:
+    match terminal:
+        case "~":
+            return "" if state in ("element", "[name") else None
+        case "[":
+            return "["
+        case "{" | "|":
+            return "element"
+        case "identifier" if state == "[":
+            return "[name"
+        case "," if state in ("[", "[name"):
+            return "["
+        case _:
+            return "element" if terminal in TERMINATORS else ""
+
+
+TILDES = StackRule(
+    "tildes",
+    "",
+    _tilde_shift,
+    ("expected type, found '~'", "expected operand, found '~'"),
+    settle=lambda below: "" if below == "element" else below,
 )
 
 
@@ -202,6 +234,6 @@ HEADERS = StackRule(
     },
 )
 
-STATEMENTS = (LINES, IMPORTS, NEIGHBOURS, DEFINE, CONSTANTS, CALLS, HEADERS)
+STATEMENTS = (LINES, IMPORTS, NEIGHBOURS, TILDES, DEFINE, CONSTANTS, CALLS, HEADERS)
 
 __all__ = ["NEWLINE", "STATEMENTS"]

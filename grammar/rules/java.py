@@ -1,7 +1,152 @@
-"""Java as javac 17 parses it, above tree-sitter-java."""
+"""Java as javac 17 parses it, above tree-sitter-java.
+
+Not expressible here, because it depends on the text of names: a constructor is named as its class (in a class that
+has a name), restricted names (`record`, `sealed`, ... as types), `goto` and `const`. Stricter than javac in one
+point: an assignment to what is no variable, `a + b = c;`, parses there and fails later.
+"""
 
 from __future__ import annotations
 
-from grammar.rules.model import LanguageRules
+from grammar.rules.java_places import MODIFIERS, PRIMITIVES
+from grammar.rules.java_structure import STRUCTURE
+from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
 
-JAVA = LanguageRules(blanks=" \t\n\r\f", extras=("line_comment", "block_comment"))
+RESERVED = (
+    "final", "instanceof", "new", "class", "extends", "switch", "case", "default", "underscore_pattern", "assert", "do",
+    "while", "break", "continue", "return", "synchronized", "throw", "try", "catch", "finally", "if", "else", "for",
+    "static", "package", "import", "enum", "public", "protected", "private", "abstract", "strictfp", "native",
+    "transient", "volatile", "implements", "interface", *PRIMITIVES, "void_type", "throws", "this", "super", "true",
+    "false", "null_literal",
+)  # fmt: skip
+
+
+# ---- no modifier twice: one small automaton each
+
+
+def _once(modifier: str) -> StackRule:
+    def shift(state: State, terminal: str) -> State | None:
+        if terminal == modifier:
+            return None if state == "seen" else "seen"
+        return state if terminal in MODIFIERS or terminal == "@" else ""
+
+    return StackRule(
+        f"{modifier} once", "", shift, ("repeated modifier",), {"modifiers": _top, "modifiers_repeat1": _top}
+    )
+
+
+# ---- permits only behind sealed
+
+
+def _sealed_shift(state: State, terminal: str) -> State | None:
+    match terminal:
+        case "permits":
+            return state if state == "sealed" else None
+        case "sealed":
+            return "sealed"
+        case "{" | "(" | ";":
+            return ""
+        case _:
+            return state
+
+
+def _top(_: State, top: State) -> State:
+    return top
+
+
+SEALED = StackRule(
+    "sealed", "", _sealed_shift, ("invalid permits clause",), {"modifiers": _top, "modifiers_repeat1": _top}
+)
+
+
+# ---- <> only behind new
+
+
+def _diamond_shift(state: State, terminal: str) -> State | None:
+    if state == "<" and terminal == ">":
+        return None
+    if terminal == "<":
+        return "" if state == "new" else "<"
+    if terminal == "new":
+        return "new"
+    return (
+        "new"
+        if state == "new" and terminal in ("identifier", ".", "@", "record", "open", "module", "with")
+        else ""
+    )
+
+
+DIAMOND = StackRule(
+    "diamond",
+    "",
+    _diamond_shift,
+    ("illegal start of type",),
+    settle=lambda below: below if below == "new" else "",
+)
+
+
+# ---- lexemes
+
+_HEX = "[0-9a-fA-F]"
+_ESCAPE = r"[btnfrs\"'\\]"
+
+
+def _up_to(limit: str) -> str:
+    """Give a pattern for decimal numbers without leading zeros, with underscores, that are at most `limit`."""
+    longer = [rf"[1-9](_?[0-9]){{0,{len(limit) - 2}}}"]
+    for i, digit in enumerate(limit):
+        low = "1" if i == 0 else "0"
+        if digit > low:
+            prefix = "_?".join(limit[:i]) + ("_?" if i else "")
+            rest = len(limit) - i - 1
+            longer.append(rf"{prefix}[{low}-{chr(ord(digit) - 1)}](_?[0-9]){{{rest}}}")
+    return "|".join((*longer, "_?".join(limit)))
+
+
+LEXEMES = (
+    LexemeRule(
+        ("decimal_integer_literal",),
+        rf"0[lL]?|{_up_to('2147483648')}|[1-9](_?[0-9]){{0,18}}[lL]",
+        ("integer number too large",),
+    ),
+    LexemeRule(
+        ("hex_integer_literal",),
+        rf"0[xX][0_]*(([1-9a-fA-F](_?{_HEX}){{0,7}})?|([1-9a-fA-F](_?{_HEX}){{0,15}})?[lL])",
+        ("integer number too large",),
+    ),
+    LexemeRule(
+        ("binary_integer_literal",),
+        r"0[bB][0_]*((1(_?[01]){0,31})?|(1(_?[01]){0,63})?[lL])",
+        ("integer number too large",),
+    ),
+    LexemeRule(
+        ("octal_integer_literal",),
+        r"0[0_]*(([1-3](_?[0-7]){10}|[1-7](_?[0-7]){0,9})?|(1(_?[0-7]){21}|[1-7](_?[0-7]){0,20})?[lL])",
+        ("integer number too large",),
+    ),
+    LexemeRule(
+        ("hex_floating_point_literal",),
+        rf"0[xX]({_HEX}|_|\.)+[pP][+-]?[0-9](_?[0-9])*[fFdD]?",
+        ("malformed floating-point literal",),
+    ),
+    LexemeRule(
+        ("character_literal",),
+        rf"'([^'\\\n\r]|\\({_ESCAPE}|[0-3]?[0-7]{{1,2}}|u+{_HEX}{{4}})"
+        rf"|\\u+005[cC]({_ESCAPE}|\\u+{_HEX}{{4}}|[0-3]?[0-7]{{1,2}}))'",
+        ("unclosed character literal", "illegal escape character"),
+    ),
+    LexemeRule(
+        ("string_fragment",), r"[^\"\\\n\r]+", ("unclosed string literal",), commit=r"[^\"\\\n\r]*[\n\r]"
+    ),
+    LexemeRule(
+        ("escape_sequence",), rf"\\({_ESCAPE}|[0-7]{{1,3}}|u{_HEX}{{4}}|\n|\r)", ("illegal escape character",)
+    ),
+    LexemeRule(("_escape_sequence_token1",), r"\\(\n|\r|u|[0-7])", ("illegal escape character",)),
+)
+
+JAVA = LanguageRules(
+    stack_rules=(STRUCTURE, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
+    lexeme_rules=LEXEMES,
+    reserved=RESERVED,
+    blanks=" \t\n\r\f",
+    extras=("line_comment", "block_comment"),
+)

@@ -49,6 +49,13 @@ LEXEMES = (
 )
 
 
+# Never names; the grammar reserves them in some states only.
+RESERVED = (
+    "false", "none", "true", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+)  # fmt: skip
+
 PYTHON = LanguageRules(
     stack_rules=(
         LAYOUT,
@@ -64,6 +71,7 @@ PYTHON = LanguageRules(
         STRING_MIX,
     ),
     lexeme_rules=LEXEMES,
+    reserved=RESERVED,
     blanks=" \t\n\r\f",
     extras=("comment", "line_continuation"),
     variants=(("string_start", NUM_STRING_KINDS),),

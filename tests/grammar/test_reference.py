@@ -13,7 +13,7 @@ from tree_sitter import Parser
 from grammar.errors import AmbiguityError
 from grammar.reference import recognizer as recognizer_module
 from grammar.reference.language import ReferenceLanguage, load_reference
-from grammar.reference.recognizer import ReferenceRecognizer
+from grammar.reference.recognizer import ReferenceRecognizer, load_recognizer
 from grammar.rules.compile import SymbolNames, compile_rules
 from grammar.rules.model import LanguageRules, StackRule
 from tests.grammar.conftest import GO, JAVA, stdlib_files
@@ -47,11 +47,6 @@ PIECES = [b"", b";", b")", b"}", b" x ", b"\n", b",", b"(", b"{", b"[", b"]", b"
 
 
 @functools.cache
-def recognizer(name: str, *, rules: bool = True) -> ReferenceRecognizer:
-    return ReferenceRecognizer(load_reference(name, rules=rules))
-
-
-@functools.cache
 def parser(name: str) -> Parser:
     capsule: object = importlib.import_module(f"tree_sitter_{name}").language()
     return Parser(TreeSitterLanguage(capsule))
@@ -76,31 +71,31 @@ def test_without_rules_it_accepts_what_tree_sitter_parses_without_an_error(name:
         "java": [JAVA, SMALL_JAVA],
         "go": [GO, SMALL_GO],
     }[name]
-    assert all(recognizer(name, rules=False).can_end(text) for text in texts)
+    assert all(load_recognizer(name, rules=False).can_end(text) for text in texts)
     accepted = 0
-    for _ in range(200):
+    for _ in range(150):
         lines = rng.choice(texts).splitlines(keepends=True)
         first = rng.randrange(len(lines))
         text = mutated(b"".join(lines[first : first + rng.choice([1, 3, 10, 30])]), rng)
         accepted += parses(name, text)
-        assert recognizer(name, rules=False).can_end(text) == parses(name, text), text
-    assert accepted > 15
+        assert load_recognizer(name, rules=False).can_end(text) == parses(name, text), text
+    assert accepted > 10
 
 
 @pytest.mark.parametrize("rules", [True, False])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_prefix_of_a_program_is_viable(name: str, *, rules: bool) -> None:
     text = SMALL[name]
-    assert recognizer(name, rules=rules).can_end(text)
+    assert load_recognizer(name, rules=rules).can_end(text)
     for end in range(len(text)):
-        assert recognizer(name, rules=rules).is_viable_prefix(text[:end]), text[:end]
+        assert load_recognizer(name, rules=rules).is_viable_prefix(text[:end]), text[:end]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_viable_prefix_can_end_or_go_on(name: str) -> None:
     rng, stuck, viable = random.Random(3), [], 0
-    reference = recognizer(name)
-    for _ in range(25):
+    reference = load_recognizer(name)
+    for _ in range(16):
         text = SMALL[name][: rng.randrange(len(SMALL[name]))]
         for _ in range(rng.randrange(3)):
             text += rng.choice(PIECES)
@@ -108,7 +103,7 @@ def test_a_viable_prefix_can_end_or_go_on(name: str) -> None:
             viable += 1
             going_on = any(reference.allowed_tokens(text, [bytes([byte]) for byte in range(128)]))
             stuck += [] if going_on or reference.can_end(text) else [text]
-    assert viable > 10
+    assert viable > 6
     assert not stuck
 
 
@@ -156,13 +151,13 @@ def test_a_viable_prefix_can_end_or_go_on(name: str) -> None:
     ],
 )
 def test_python_prefix(text: str, viable: bool, ends: bool) -> None:
-    assert recognizer("python").is_viable_prefix(text.encode()) == viable
-    assert recognizer("python").can_end(text.encode()) == ends
+    assert load_recognizer("python").is_viable_prefix(text.encode()) == viable
+    assert load_recognizer("python").can_end(text.encode()) == ends
 
 
 @pytest.mark.parametrize(("text", "ends"), [("package p\nvar x = y", True), ("package p\nvar x =", False)])
 def test_the_end_of_the_text_ends_a_go_statement(text: str, ends: bool) -> None:
-    assert recognizer("go").can_end(text.encode()) == ends
+    assert load_recognizer("go").can_end(text.encode()) == ends
 
 
 @pytest.mark.parametrize(
@@ -181,12 +176,12 @@ def test_the_end_of_the_text_ends_a_go_statement(text: str, ends: bool) -> None:
     ],
 )
 def test_bytes_that_are_no_characters_yet_or_never(data: bytes, viable: bool, ends: bool) -> None:
-    assert recognizer("python").is_viable_prefix(data) == viable
-    assert recognizer("python").can_end(data) == ends
+    assert load_recognizer("python").is_viable_prefix(data) == viable
+    assert load_recognizer("python").can_end(data) == ends
 
 
 def test_allowed_tokens_are_those_that_leave_a_viable_prefix() -> None:
-    reference = recognizer("python")
+    reference = load_recognizer("python")
     vocabulary = [b"x", b" = ", b"1", b"\n", b")", b"def ", None, b"return", b"\xc3", b"\xa9", b"\xbf"]
 
     def allowed(prefix: bytes) -> list[bytes | None]:
@@ -221,4 +216,4 @@ def test_a_stack_rule_rides_on_the_stack_and_what_it_saw_in_brackets_ends_with_t
 def test_more_parses_than_the_bound_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognizer_module, "MAX_PATHS", 1)
     with pytest.raises(AmbiguityError, match="at most 1 parses"):
-        recognizer("java").can_end(SMALL_JAVA)
+        load_recognizer("java").can_end(SMALL_JAVA)

@@ -1,0 +1,129 @@
+"""The languages' own parsers as judges: whole texts, beginnings, and what they are asked about."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.grammar_oracles import ORACLES, Oracle, OracleMissingError, open_oracle
+from benchmarks.grammar_oracles.corpora import source_files
+from benchmarks.grammar_oracles.mutations import Pieces, mutate
+from tests.grammar.conftest import GO, JAVA, sources
+
+_PROGRAMS = {"python": (), "java": ("java", "javac"), "go": ("go",)}
+
+
+@pytest.fixture(scope="module", params=sorted(ORACLES))
+def judged(request: pytest.FixtureRequest) -> Iterator[tuple[str, Oracle]]:
+    missing = [p for p in _PROGRAMS[request.param] if shutil.which(p) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed")
+    with open_oracle(request.param) as oracle:
+        yield request.param, oracle
+
+
+CASES = {
+    "python": [
+        ("x = 1\n", True, True),
+        ("if x:\n", False, True),
+        ("if x:\ny", False, False),
+        ("f(a, b", False, True),
+        ("def f(x", False, True),
+        ("'abc", False, True),
+        ("'abc\n", False, False),
+        ("try:\n  x\n", False, True),
+        ("return 1", False, False),
+        ("x = 09", False, False),
+    ],
+    "java": [
+        ("class A {}", True, True),
+        ("class A { int f() { retu", False, True),
+        ("class A { int f() { try {} ", False, True),
+        ("class A { int f() { try {} int x; } }", False, False),
+        ('class A { String s = "a', False, True),
+        ('class A { String s = "a\n', False, False),
+        ("class A { /* ", False, True),
+        ("class A { int x = 1_; }", False, False),
+        ("class A { f() {} }", False, False),
+        ("class A { void f() { a + b; } }", False, False),
+    ],
+    "go": [
+        ("package p\n", True, True),
+        ("package p\nfunc f() { x := ra", False, True),
+        ('package p\nvar s = "a', False, True),
+        ('package p\nvar s = "a\n', False, False),
+        ("package p\n/* ", False, True),
+        ("package p\nvar s = f(a\n", False, False),
+        ("package p\nvar s = f(a,\n", False, True),
+        ("import p\n", False, False),
+        ("package p\nfunc f() { x = = 2 }", False, False),
+    ],
+}
+
+
+def test_accepted_and_possible(judged: tuple[str, Oracle]) -> None:
+    language, oracle = judged
+    for text, accepted, possible in CASES[language]:
+        verdict = oracle.check(text.encode())
+        assert (verdict.accepted, verdict.possible) == (accepted, possible), text
+        assert accepted == (verdict.message == ""), text
+
+
+def test_every_prefix_of_an_accepted_text_is_possible(judged: tuple[str, Oracle]) -> None:
+    language, oracle = judged
+    text = {"python": sources("python")[0][:1500].rsplit(b"\n\n\n", 1)[0], "java": JAVA, "go": GO}[language]
+    for cut in random.Random(1).sample(range(len(text)), 60):
+        assert oracle.check(text[:cut]).possible, text[max(0, cut - 60) : cut]
+
+
+def test_bytes_that_are_no_text_are_refused(judged: tuple[str, Oracle]) -> None:
+    assert not judged[1].check(b"\xff\xfe\n").accepted
+
+
+def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_: str) -> None:
+        return None
+
+    monkeypatch.setattr(shutil, "which", nothing)
+    with pytest.raises(OracleMissingError, match="javac?"):
+        open_oracle("java")
+    with pytest.raises(OracleMissingError, match="golang-go"):
+        open_oracle("go")
+    with pytest.raises(OracleMissingError, match="cobol"):
+        open_oracle("cobol")
+
+
+def test_corpora_have_origins_and_an_order_of_their_own(judged: tuple[str, Oracle]) -> None:
+    language, oracle = judged
+    files = source_files(language, seed=3)
+    if not files:
+        pytest.skip(f"no sources of {language} on this machine")
+    assert [f.origin for f in files] == [f.origin for f in source_files(language, seed=3)]
+    assert [f.origin for f in files] != [f.origin for f in source_files(language, seed=4)]
+    assert any(oracle.check(f.read()).accepted for f in files[:10])
+
+
+@pytest.mark.parametrize("language", sorted(ORACLES))
+def test_lexemes_cover_the_text_and_a_mutation_changes_one(language: str) -> None:
+    text = {"python": sources("python")[0], "java": JAVA, "go": GO}[language]
+    pieces, rng = Pieces(language), random.Random(2)
+    spans = pieces.lexemes(text)
+    assert all(a < b for a, b in spans)
+    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    for _ in range(50):
+        kind, mutant = mutate(text, spans, [b"if", b"("], rng)
+        change = len(mutant) - len(text)
+        assert kind != "delete" or change < 0
+        assert kind not in ("duplicate", "insert") or change > 0
+        assert kind != "swap" or change == 0
+
+
+def test_pieces_are_programs_of_their_own() -> None:
+    for language, text in (("java", JAVA), ("go", GO)):
+        found = list(Pieces(language).pieces(text))
+        assert text in found
+        assert len(found) > 1
+        assert all(Pieces(language).is_clean(piece) for piece in found)

@@ -1,0 +1,92 @@
+"""The native core against its readable definition, on damaged texts cut anywhere."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from grammar import SyntaxMatcher, TokenVocabulary, can_end, is_viable_prefix, load_language
+from grammar.reference.recognizer import load_recognizer
+from tests.grammar.conftest import GO, JAVA, allowed_ids
+
+PYTHON = """async def f(a, b=0x1F, *c, **d) -> x.y:
+    '''doc'''
+    if not a:
+\t    x = f"{a!r:>{w}}{{", r'é', '😀'  # c
+    else:
+        await g(lambda: (yield), k=-1 ** 2.5e3j)
+
+    print(a is not b, end='')
+class A(B[int]): x: int = [y for z in (1, 2) if y]
+""".encode()
+TEXTS = {"python": PYTHON, "java": JAVA, "go": GO}
+PIECES = [
+    *";){}([],:=.#*<>@0`\"'\t\n\r\fé漢😀",
+    "->", "...", "/*", "//", " x ", "  ", "\n    ", "\r\n", 'f"', "b'", "1_", "e+",
+]  # fmt: skip
+
+
+def damaged(text: bytes, rng: random.Random) -> bytes:
+    lines = text.splitlines(keepends=True)
+    first = rng.choice([0, rng.randrange(len(lines))])
+    text = b"".join(lines[first : first + rng.choice([1, 2, 5, 20])])
+    for _ in range(rng.randrange(3)):
+        at = rng.randrange(len(text) + 1)
+        text = text[:at] + rng.choice(PIECES).encode() + text[at + rng.randrange(3) :]
+    return text[: rng.choice([len(text), rng.randrange(len(text) + 1)])]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_native_and_reference_agree_on_damaged_texts(name: str) -> None:
+    rng, viable = random.Random(9), 0
+    for _ in range(70):
+        text = damaged(TEXTS[name], rng)
+        expected = load_recognizer(name).is_viable_prefix(text), load_recognizer(name).can_end(text)
+        viable += expected[0]
+        assert (
+            is_viable_prefix(load_language(name), text),
+            can_end(load_language(name), text),
+        ) == expected, text
+    assert 10 < viable < 65
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_mask_is_what_the_reference_allows(name: str) -> None:
+    rng, text = random.Random(4), TEXTS[name]
+    pieces = [text[at : at + rng.randint(2, 9)] for at in rng.sample(range(len(text)), 60)]
+    tokens: list[bytes | None] = [
+        *(bytes([byte]) for byte in range(128)),
+        "é".encode(),
+        None,
+        b"\xe6",
+        *pieces,
+    ]
+    vocabulary = TokenVocabulary.from_bytes(tokens, eos_ids=[])
+    for _ in range(6):
+        prefix = text[: rng.randrange(len(text))]
+        allowed = load_recognizer(name).allowed_tokens(prefix, tokens)
+        matcher = SyntaxMatcher(load_language(name), vocabulary, prefix)
+        assert matcher.degraded_reason is None, prefix
+        assert allowed_ids(matcher) == {token for token, fits in enumerate(allowed) if fits}, prefix
+
+
+# What the definition says and the core has to learn; each is a strict xfail, so it turns red once the core does it.
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            b"if x:\n  y\n  return\n", id="a keyword that has actions here, but which a rule refuses"
+        ),
+        pytest.param(
+            b"x\nelif ", id="a keyword that fits no more after the reductions, and is reserved there"
+        ),
+        pytest.param(b'"\\xg', id="commit: no fall-back to the plain backslash"),
+        pytest.param(b"\xef\xbb\xbfx", id="mark of byte order"),
+        pytest.param(b"\\\n", id="a continued line at the end of the text"),
+    ],
+)
+@pytest.mark.xfail(strict=True)
+def test_native_and_reference_agree_on_what_they_disagreed_on(text: bytes) -> None:
+    assert is_viable_prefix(load_language("python"), text) == load_recognizer("python").is_viable_prefix(text)
+    assert can_end(load_language("python"), text) == load_recognizer("python").can_end(text)

@@ -1,0 +1,171 @@
+"""Go beyond tree-sitter: what go/parser 1.19 refuses, as early as no program can begin so."""
+
+from __future__ import annotations
+
+import pytest
+
+from grammar import Language, can_end, is_viable_prefix, load_language
+
+
+@pytest.fixture(scope="module")
+def go() -> Language:
+    return load_language("go")
+
+
+def _breaks_lines(language: Language) -> bool:
+    """Say whether the installed core knows the flag that forbids a line break."""
+    return not is_viable_prefix(language, b"package p\nvar x = f(a\n")
+
+
+FILES = [
+    ("", True, False),
+    ("\n// c\n", True, False),
+    ("package p", True, True),
+    ("package p;", True, True),
+    ("import", False, False),
+    ("func", False, False),
+    ("x", False, False),
+    ("package p\nx", False, False),
+    ("package p\nreturn", False, False),
+    ("package p\n{", False, False),
+    ("package p\n;", False, False),
+    ('package p\nimport "a"\nimport "b"\n', True, True),
+    ('package p\nimport (\n"a"\n_ "b"\n)\nvar x int\n', True, True),
+    ('package p\nvar x int\nimport "a"', False, False),
+    ("package p\npackage", False, False),
+    ('package p\nimport ""', False, False),
+    ("package p\nvar x = 1\nfunc f() {}\ntype T int\nconst c = 2", True, True),
+]
+FUNCTIONS = [
+    ("func f()", True, True),
+    ("func f() {", True, False),
+    ("func (t T) f() {}", True, True),
+    ("func () {", False, False),
+    ("func (t T) {", False, False),
+    ("func (t T) f {", False, False),
+    ("func (t T) f T", False, False),
+    ("func f[T any](x T) {}", True, True),
+    ("func f(a, b int, c ...T) (x, y int) {}", True, True),
+    ("func f(int, *T, a.B, []C, map[k]v, func(x int)) {}", True, True),
+    ("func f(a, b", True, False),
+    ("func f(a int, b)", False, False),
+    ("func f(a int, b, c T, d) {}", False, False),
+    ("func f(a int, *", False, False),
+    ("func f(a int, b.", False, False),
+    ("func f(*a, b c", False, False),
+    ("func f(*a, b []", False, False),
+    ("func f(*a, b[c]) {}", True, True),
+    ("func f(a [n]int, b []int, c List[int]) {}", True, True),
+    ("func f(a int, b[c])", False, False),
+    ("func f(,", False, False),
+    ("func f(a int,) {}", True, True),
+    ("type I interface { f(a int, b)", False, False),
+    ("type I interface { f(a, b); g(x int) (y int) }", True, True),
+    ("var f = func(a int, *", False, False),
+]
+STATEMENTS = [
+    ("a, b := 1, 2", True),
+    ("a.b := ", False),
+    ("a[0] := ", False),
+    ("a, b.c := ", False),
+    ("true, iota := f()", True),
+    ("for a, b := range c {}", True),
+    ("for a.b := ", False),
+    ("switch x := y.(type) {}", True),
+    ("switch x.z := ", False),
+    ("const x = 1", True),
+    ("const x\n", False),
+    ("const (\n a = iota\n b\n)", True),
+    ("const (\n a\n", False),
+    ("const x, ", True),
+    ("go f()", True),
+    ("go f\n", False),
+    ("defer (f())\n", False),
+    ("defer f(1).g(2)", True),
+    ("defer f + g()\n", False),
+    ("defer func() {}()", True),
+    ("if x == (T{1}) {}", True),
+    ("if x == T{1,", False),
+    ("if x == T{a:", False),
+    ("for _, x := range []T{1, 2} {}", True),
+    ("switch (T{}) {}", True),
+    ("if f(T{1}) {}", True),
+    ("if f := func() T { return T{1} }; f() {}", True),
+    ("if x == struct{ a int }{1} {}", True),
+    ("x := T{,", False),
+    ("x := []int{1, 2,}", True),
+    ("var _ interface{ ~int | ~string }", True),
+    ("var _ interface{ ~ ~", False),
+    ("var x ~", False),
+]
+LINES = [
+    ("f(a\n", False),
+    ("f(a,\n b)", True),
+    ("f(a,\n b,\n)", True),
+    ("x := []int{\n1,\n2}", True),
+    ("x := []int{\n1\n", False),
+    ("x := []int{\n1, // c\n2,\n}", True),
+    ("x := a +\n b", True),
+    ("x := a[1\n", False),
+    ("if x\n", False),
+    ("for x\n", False),
+    ("var x\n", False),
+    ("x := f(\n a,\n)", True),
+    ('x := "a\n', False),
+    ("x := `a\nb`", True),
+    ("return\n", True),
+    ("if x {\n} else {\n}", True),
+]
+LEXEMES = [
+    (r"'a'", True),
+    (r"'\n'", True),
+    (r"'\''", True),
+    (r"'\"'", False),
+    ("'\n'", False),
+    (r"'\377'", True),
+    (r"'\400'", False),
+    (r"'\ud800'", False),
+    (r"'\U0010ffff'", True),
+    (r"'\U00110000'", False),
+    (r'"\a\x41\u00e9\101"', True),
+    (r'"\""', True),
+    (r'"\'"', False),
+    (r'"\q"', False),
+    (r'"\18"', False),
+    (r'"\x4"', False),
+    ("0x_1p-2", True),
+    ("0b102", False),
+]
+
+
+@pytest.mark.parametrize(("text", "viable", "ends"), FILES)
+def test_the_shape_of_a_file(go: Language, text: str, *, viable: bool, ends: bool) -> None:
+    assert is_viable_prefix(go, text.encode()) == viable
+    assert can_end(go, text.encode()) == ends
+
+
+@pytest.mark.parametrize(("text", "viable", "ends"), FUNCTIONS)
+def test_heads_of_functions(go: Language, text: str, *, viable: bool, ends: bool) -> None:
+    data = f"package p\n{text}".encode()
+    assert is_viable_prefix(go, data) == viable
+    assert can_end(go, data) == ends
+
+
+@pytest.mark.parametrize(("text", "viable"), STATEMENTS)
+def test_statements(go: Language, text: str, *, viable: bool) -> None:
+    data = f"package p\nfunc f() {{\n{text}".encode()
+    assert is_viable_prefix(go, data) == viable
+
+
+@pytest.mark.parametrize(("text", "viable"), LINES)
+def test_line_breaks(go: Language, text: str, *, viable: bool) -> None:
+    if not _breaks_lines(go):
+        pytest.skip("the native core does not know the flag for line breaks yet")
+    data = f"package p\nfunc f() {{\n{text}".encode()
+    assert is_viable_prefix(go, data) == viable
+
+
+@pytest.mark.parametrize(("text", "viable"), LEXEMES)
+def test_literals(go: Language, text: str, *, viable: bool) -> None:
+    data = f"package p\nvar x = {text};".encode()
+    assert is_viable_prefix(go, data) == viable
