@@ -74,15 +74,20 @@ class Lexer:
         """Give a value that is equal for characters that no lexer of the grammar can tell apart."""
         return self._main.behaviour(char), self._keywords.behaviour(char) if self._keywords else None
 
-    def read(self, text: str, position: int, lex_state: int, *, at_end: bool) -> Lexeme | Undecided | None:
+    def read(
+        self, text: str, position: int, lex_state: int, *, at_end: bool, one_line: bool = False
+    ) -> Lexeme | Undecided | None:
         """Find the lexeme at a position; None when no lexeme begins so.
 
-        at_end  the text is complete; otherwise a lexeme that touches its end is undecided.
+        at_end    the text is complete; otherwise a lexeme that touches its end is undecided.
+        one_line  no line break may be skipped before the lexeme.
         """
         reading = self._wheel.read(text, position, lex_state)
+        if one_line and "\n" in text[position : reading.start]:
+            return None
         if at_end or not reading.touched_end:
             return self._checked(text, position, reading)
-        return self._unfinished(text, position, lex_state)
+        return self._unfinished(text, position, lex_state, one_line=one_line)
 
     # ---- a lexeme that the wheel found
 
@@ -103,14 +108,15 @@ class Lexer:
 
     # ---- a lexeme that is still open
 
-    def _unfinished(self, text: str, position: int, lex_state: int) -> Undecided | None:
+    def _unfinished(self, text: str, position: int, lex_state: int, *, one_line: bool) -> Undecided | None:
         """Follow the automaton to the end of the text; for the wheel a program would end there."""
         at: _Open | None = self._open(lex_state)
         accepted = self._accepted(at, None, position)
         for end, char in enumerate(text[position:], position + 1):
-            at = self._step(at, char)
-            if at is None:
-                return None  # a blank that the language does not allow
+            before = at
+            at = self._step(before, char)
+            if at is None or (one_line and char == "\n" and self._skips(before, char)):
+                return None  # a blank that is not allowed here
             accepted = self._accepted(at, accepted, end)
         return Undecided(self._reach(at), accepted)
 
@@ -138,6 +144,10 @@ class Lexer:
             keyword = after.state if after else None
         rules = zip(self._tables.lexeme_filters, at.rules, strict=True)
         return _Open(step.state, keyword, tuple(_rule_step(rule, state, char) for rule, state in rules))
+
+    def _skips(self, at: _Open, char: str) -> bool:
+        step = self._main.step(at.state, char)
+        return step is not None and step.skips
 
     def _accepts(self, at: _Open) -> Kind | None:
         terminal = self._main.accepts(at.state)

@@ -29,16 +29,13 @@ from grammar.reference.scanner import (
     ScannerState,
 )
 from grammar.reference.stack import Parser, Stack
+from grammar.rules.python_layout import NO_BACKSLASH
 
 _EXTERNALS = ("_newline", "_indent", "_dedent", "string_start", "_string_content", "escape_interpolation",
               "string_end")  # fmt: skip
 _PREFIXES = ("", "r", "b", "br", "f", "fr")  # kind of string = 4 * index + 2 * triple + double quote
 _OPENING = re.compile(r"(?i:(?P<prefix>br|rb|fr|rf|r|u|b|f|))(?P<quote>['\"]?)")
-_LINE_ENDS, _BLANK, _FORBIDDEN = (
-    0,
-    1,
-    2,
-)  # what a line break means: bits 0-1 of the flags; bits 2-7: 1 + string
+_LINE_ENDS, _BLANK, _FORBIDDEN = 0, 1, 2  # what a line break means: bits 0-1 of the flags
 
 
 Indentation = tuple[Line, ...]
@@ -87,7 +84,7 @@ class PythonScanner:
 
     def _find(self, text: str, place: Place) -> Found:
         valid = self._valid(place.external_lex_state)
-        string = place.flags >> 2
+        string = place.flags >> 2 & 63
         if string and valid[_EXTERNALS.index("_string_content")]:
             return self._in_string(text, place, _String.of_kind(string - 1))
         if place.position == 0 and not place.begins_line:
@@ -191,6 +188,8 @@ class PythonScanner:
         at = place.position
         while at < len(text):
             char = text[at]
+            if char == "\\" and place.flags & NO_BACKSLASH:
+                return Lexeme(self._content, at) if at > place.position else None
             if string.is_special(char):
                 if at > place.position:
                     return Lexeme(self._content, at)

@@ -37,6 +37,7 @@ from grammar.reference.stack import Parser, Stack
 
 MAX_PATHS = 256  # alive at once; real files need fewer than ten
 _BYTE_ORDER_MARK = "\ufeff"
+_NO_LINE_BREAK = 2  # in the flags of the stack rules, bits 0-1: none may be skipped here
 
 
 class Path(NamedTuple):
@@ -184,7 +185,10 @@ class ReferenceRecognizer:
             return answer.lexeme, answer.state
         if not isinstance(answer, Decline):
             return answer, path.scanner_state
-        found = self._lexer.read(text, answer.position, mode.lex_state, at_end=at_end)
+        one_line = flags & 3 == _NO_LINE_BREAK and isinstance(self._scanner, NoScanner)
+        found = self._lexer.read(
+            text, answer.position, mode.lex_state, at_end=at_end, one_line=one_line
+        )
         if answer.also:
             reach = found.reach if isinstance(found, Undecided) and found.reach else frozenset()
             accepted = found.accepted if isinstance(found, Undecided) else found

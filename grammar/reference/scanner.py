@@ -20,7 +20,7 @@ class Place:
     """Where and how a scanner is asked.
 
     parser_state  of the stack's top, and what the grammar knows there: `external_lex_state` (0: nothing external).
-    flags         what the stack rules tell scanners here (bits 0-7 for Python, see python_scanner.py).
+    flags         what the stack rules tell scanners here (for Python: grammar/rules/python_layout.py).
     begins_line   a line start has just been found here.
     at_end        the text is complete; otherwise more may follow.
     """
