@@ -12,6 +12,7 @@ import dataclasses
 import json
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -89,7 +90,7 @@ def show(report: Report, console: Console, misses: int) -> None:
     for text, part in rows:
         if part.different:
             console.print(f"\n[bold]{text}[/bold]")
-        for reason, count in part.reasons.most_common(misses):
+        for reason, count in Counter(part.reasons).most_common(misses):
             console.print(f"{count:6}  {escape(reason)}", highlight=False)
             for example in part.examples[reason]:
                 console.print(f"          {escape(example)}", highlight=False, style="dim")

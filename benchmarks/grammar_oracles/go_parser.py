@@ -18,7 +18,11 @@ class GoOracle(ErrorListOracle):
 
     probes = (b" ", b"\n", b"x", b" x", b"0", b";", b"(", b")", b"{", b"}", b"]", b",", b":", b"=", b" x :=", b" :=",
               b" {}", b" x{}", b"'", b'"', b"1", b"=x{", b".x", b"x)", b"()", b"x()", b" x:", b"package x\n",
-              b" T", b"<-x:", b"(type) {", b"func()", b"(){", b"...", b"x]", b"/")  # fmt: skip
+              b" T", b"<-x:", b"(type) {", b"func()", b"(){", b"...", b"x]", b"/", b"]T{", b"x]T{", b"-x:", b" = 1",
+              b", x = 1", b"=1", b"x=1")  # fmt: skip
+    words = (b"func", b"struct", b"interface", b"map", b"chan", b"range", b"import", b"package", b"type", b"const",
+             b"var", b"switch", b"select", b"case", b"default", b"else", b"fallthrough", b"return")  # fmt: skip
+    tails = (b"", b" x", b" x\n", b"() {", b" {", b" x {", b"[x]x{")
 
     def __init__(self) -> None:
         go = find_program("go", "golang-go")
@@ -36,7 +40,7 @@ class GoOracle(ErrorListOracle):
             return True
         if finding.message.startswith(_OPEN_IN_LINE):
             return b"\n" not in text[finding.position :]
-        return finding.position >= length
+        return finding.position >= length or finding.message == 'invalid import path: "'
 
     def close(self) -> None:
         """End the helper."""

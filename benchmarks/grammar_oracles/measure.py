@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -27,12 +26,12 @@ class Differences:
 
     compared: int = 0
     bytes: int = 0
-    reasons: Counter[str] = field(default_factory=Counter[str])
+    reasons: dict[str, int] = field(default_factory=dict[str, int])  # asdict() mistakes a Counter
     examples: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def add(self, reason: str, example: str) -> None:
         """Count one difference."""
-        self.reasons[reason] += 1
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
         shown = self.examples.setdefault(reason, [])
         if len(shown) < _EXAMPLES:
             shown.append(example)
@@ -40,7 +39,7 @@ class Differences:
     @property
     def different(self) -> int:
         """Number of differences."""
-        return self.reasons.total()
+        return sum(self.reasons.values())
 
 
 @dataclass

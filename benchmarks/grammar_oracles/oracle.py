@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -64,6 +65,10 @@ class ErrorListOracle(Oracle):
     """
 
     probes: Sequence[bytes] = ()
+    words: Sequence[
+        bytes
+    ] = ()  # tried where the text ends in a beginning of one, with each of `tails` behind
+    tails: Sequence[bytes] = (b"",)
     probe_reach = 160  # an error further from the end than this is none that the next lexemes could mend
 
     def errors(self, text: bytes) -> tuple[int, list[Finding]]:
@@ -83,9 +88,18 @@ class ErrorListOracle(Oracle):
         message = (inside or errors)[0].message
         possible = not inside or (
             all(self.is_mendable(length, e) for e in inside)
-            and any(self._only_unfinished(text + probe) for probe in self.probes)
+            and any(self._only_unfinished(text + probe) for probe in self._probes_of(text))
         )
         return Verdict(accepted=False, possible=possible, message=message)
+
+    def _probes_of(self, text: bytes) -> Iterator[bytes]:
+        yield from self.probes
+        match = re.search(rb"[a-z]+\Z", text)
+        if match:
+            begun = match[0]
+            yield from (
+                word[len(begun) :] + t for word in self.words if word.startswith(begun) for t in self.tails
+            )
 
     def is_mendable(self, length: int, finding: Finding) -> bool:
         """Say whether more text could make this error go away."""

@@ -42,7 +42,8 @@ class HelperProcess:
         )
         self._log: deque[str] = deque(maxlen=5)
         # A full pipe would stop the helper, so its stderr is always read.
-        Thread(target=self._read_log, daemon=True).start()
+        self._reader = Thread(target=self._read_log, daemon=True)
+        self._reader.start()
 
     def _read_log(self) -> None:
         assert self._process.stderr is not None
@@ -74,12 +75,16 @@ class HelperProcess:
 
     def close(self) -> None:
         """End the helper: its stdin ends."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._process.stdin.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
+        self._process.stderr.close()
         self._folder.cleanup()

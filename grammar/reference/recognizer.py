@@ -186,9 +186,7 @@ class ReferenceRecognizer:
         if not isinstance(answer, Decline):
             return answer, path.scanner_state
         one_line = flags & 3 == _NO_LINE_BREAK and isinstance(self._scanner, NoScanner)
-        found = self._lexer.read(
-            text, answer.position, mode.lex_state, at_end=at_end, one_line=one_line
-        )
+        found = self._lexer.read(text, answer.position, mode.lex_state, at_end=at_end, one_line=one_line)
         if answer.also:
             reach = found.reach if isinstance(found, Undecided) and found.reach else frozenset()
             accepted = found.accepted if isinstance(found, Undecided) else found

@@ -18,6 +18,8 @@ from grammar.rules.java_places import (
 from grammar.rules.java_statements import settle_statement
 from grammar.rules.model import Reduce, State
 
+_DIAMOND = Place("new", "<>")  # behind new A<>: no array
+
 
 def settle(below: State) -> State:
     """Give the state of a node that ends nothing but itself."""
@@ -103,7 +105,7 @@ def _type(below: State, top: State) -> State | None:
             return below._replace(at="void" if top.kind == "statement" and top.at == "void" else "type")
         case "members" if top.kind == "members" and top.at == "void":
             return below._replace(at="void")
-        case "new" if top == Place("new", "primitive"):
+        case "new" if top in (Place("new", "primitive"), _DIAMOND):
             return top
         case "label":
             return below._replace(at="type")
@@ -144,7 +146,13 @@ def _declarator(below: State, top: State) -> State | None:
 
 def _declared_name(below: State, _: State) -> State | None:
     assert isinstance(below, Place)
-    return below._replace(at="name") if below.kind == "members" else settle(below)
+    match below.kind:
+        case "members":
+            return None if below.at == "void" else below._replace(at="name")
+        case "varargs":
+            return below
+        case _:
+            return settle(below)
 
 
 def _spread(below: State, _: State) -> State | None:
@@ -175,6 +183,10 @@ def _head(below: State, _: State) -> State | None:
 def _constant(below: State, _: State) -> State | None:
     assert isinstance(below, Place)
     return below._replace(at="done") if below.kind == "constants" else below
+
+
+def _type_arguments(below: State, top: State) -> State | None:
+    return top if top == _DIAMOND else settle(below)
 
 
 def _type_parameters(below: State, _: State) -> State | None:
@@ -234,6 +246,7 @@ REDUCTIONS: dict[str, Reduce] = {
         ("formal_parameters", "_method_declarator", "_method_header", "_constructor_declarator"), _head
     ),
     "enum_constant": _constant,
+    "type_arguments": _type_arguments,
     "type_parameters": _type_parameters,
     "scoped_identifier": _scoped,
     "switch_label": _label,

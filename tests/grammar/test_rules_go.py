@@ -12,11 +12,6 @@ def go() -> Language:
     return load_language("go")
 
 
-def _breaks_lines(language: Language) -> bool:
-    """Say whether the installed core knows the flag that forbids a line break."""
-    return not is_viable_prefix(language, b"package p\nvar x = f(a\n")
-
-
 FILES = [
     ("", True, False),
     ("\n// c\n", True, False),
@@ -51,7 +46,8 @@ FUNCTIONS = [
     ("func f(a int, b)", False, False),
     ("func f(a int, b, c T, d) {}", False, False),
     ("func f(a int, *", False, False),
-    ("func f(a int, b.", False, False),
+    ("func f(a int, b...", True, False),
+    ("func f(a int, b.c", False, False),
     ("func f(*a, b c", False, False),
     ("func f(*a, b []", False, False),
     ("func f(*a, b[c]) {}", True, True),
@@ -85,8 +81,10 @@ STATEMENTS = [
     ("defer f + g()\n", False),
     ("defer func() {}()", True),
     ("if x == (T{1}) {}", True),
-    ("if x == T{1,", False),
-    ("if x == T{a:", False),
+    ("if x == T{1, 2 = 3, 4", True),  # no literal: a block that assigns
+    ("if x == T{1, 2}", False),
+    ("if x == T{a: b()}", True),  # a label
+    ("if x == T{a: 1} {}", False),
     ("for _, x := range []T{1, 2} {}", True),
     ("switch (T{}) {}", True),
     ("if f(T{1}) {}", True),
@@ -159,8 +157,6 @@ def test_statements(go: Language, text: str, *, viable: bool) -> None:
 
 @pytest.mark.parametrize(("text", "viable"), LINES)
 def test_line_breaks(go: Language, text: str, *, viable: bool) -> None:
-    if not _breaks_lines(go):
-        pytest.skip("the native core does not know the flag for line breaks yet")
     data = f"package p\nfunc f() {{\n{text}".encode()
     assert is_viable_prefix(go, data) == viable
 
