@@ -42,6 +42,8 @@ class JavacOracle(ErrorListOracle):
         """Say so for "reached end of file" and for a literal or comment that is still open there."""
         if finding.code in _AT_END:
             return True
+        if finding.code == "unmappable":
+            return False
         behind = text.decode()[finding.position :]
         if finding.code in _IN_LINE:
             return "\n" not in behind

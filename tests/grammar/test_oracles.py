@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         return None
 
     monkeypatch.setattr(shutil, "which", nothing)
-    with pytest.raises(OracleMissingError, match="javac?"):
+    with pytest.raises(OracleMissingError, match=r"javac?"):
         open_oracle("java")
     with pytest.raises(OracleMissingError, match="golang-go"):
         open_oracle("go")
@@ -112,7 +113,7 @@ def test_lexemes_cover_the_text_and_a_mutation_changes_one(language: str) -> Non
     pieces, rng = Pieces(language), random.Random(2)
     spans = pieces.lexemes(text)
     assert all(a < b for a, b in spans)
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))
     for _ in range(50):
         kind, mutant = mutate(text, spans, [b"if", b"("], rng)
         change = len(mutant) - len(text)

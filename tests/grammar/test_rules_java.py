@@ -201,7 +201,10 @@ def test_a_keyword_is_no_name(java: Language, word: str) -> None:
     assert not is_viable_prefix(java, f"class {word} {{".encode())
 
 
-@pytest.mark.parametrize("word", "module open record sealed with requires exports to permits".split())
+CONTEXTUAL = "module open record sealed with requires exports to permits"
+
+
+@pytest.mark.parametrize("word", CONTEXTUAL.split())
 def test_a_contextual_keyword_is_a_name(java: Language, word: str) -> None:
     data = f"class X {{ int {word} = 1; int f() {{ {word}++; return {word}; }} }}".encode()
     assert can_end(java, data)
