@@ -10,6 +10,9 @@ class NativeError(ValueError):
 def read_symbols(grammar: object) -> tuple[list[str], int]:
     """Names of all symbols and the number of terminals of a "tree_sitter.Language" capsule."""
 
+def merge_states(grammar: object, rules: object) -> list[bytes]:
+    """For every stack rule: triples of 16-bit numbers (parser state, rule state, the state that stands for it)."""
+
 class Language:
     """A grammar's tables, learnt lexers and rules; immutable."""
 

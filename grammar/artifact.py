@@ -8,7 +8,6 @@ with a word why; it is written beside its place and renamed, so that readers nev
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grammar import _native
-from grammar.languages import Language, cache_folder
+from grammar.languages import Language, cache_folder, core_version, wheel_version
 from grammar.matcher import engine_of
 from grammar.vocabulary import TokenVocabulary
 from grammar.warmup import warm_texts
@@ -102,26 +101,16 @@ def _warm(engine: _native.Engine, texts: list[list[int]]) -> None:
 def fingerprint(language: Language) -> str:
     """Give a digest of what decides a language: wheel, rules, scanner, format."""
     digest = hashlib.blake2b(digest_size=16)
-    wheel = language.spec.wheel.replace("_", "-")
-    try:
-        version = importlib.metadata.version(wheel)
-    except importlib.metadata.PackageNotFoundError:
-        version = "unknown"
-    digest.update(f"{FORMAT} {wheel} {version} {language.spec.scanner} {_core_version()}".encode())
+    spec = language.spec
+    digest.update(f"{FORMAT} {spec.wheel} {wheel_version(spec)} {spec.scanner} {core_version()}".encode())
     for table in language.tables.rules:
-        digest.update(table.shift + table.settle + b"".join(table.reduce.values()))
+        digest.update(table.shift + table.settle + table.merged + b"".join(table.reduce.values()))
     for table in language.tables.lexeme_filters:
         digest.update(table.next + table.accepting + table.commit)
     digest.update(
         repr((language.tables.reserved, language.tables.blanks, language.tables.pseudo_base)).encode()
     )
     return digest.hexdigest()
-
-
-def _core_version() -> str:
-    # The native module itself decides how splits look; its size and time change with every build.
-    found = Path(str(_native.__file__)).stat()
-    return f"{found.st_size}-{found.st_mtime_ns}"
 
 
 def _load(engine: _native.Engine, path: Path, language: Language, vocabulary: TokenVocabulary) -> str:

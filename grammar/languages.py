@@ -5,8 +5,10 @@ A language whose grammar has no external scanner is one entry here (docs/grammar
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
+import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -16,7 +18,7 @@ import platformdirs
 from grammar import _native
 from grammar.errors import LanguageNotInstalledError, UnknownLanguageError
 from grammar.rules.cache import cached_rules
-from grammar.rules.compile import RuleTables, SymbolNames
+from grammar.rules.compile import RuleTables, SymbolNames, compile_rules
 from grammar.rules.model import LanguageRules
 
 
@@ -113,5 +115,28 @@ def load_spec(spec: LanguageSpec) -> Language:
             f"{spec.name}: expected the package {spec.wheel.replace('_', '-')}; it cannot be imported ({error})"
         ) from error
     names, token_count = _native.read_symbols(capsule)
-    tables = cached_rules(spec.name, spec.rules(), SymbolNames(names, token_count), cache_folder())
+    rules, symbols = spec.rules(), SymbolNames(names, token_count)
+
+    def compiled() -> RuleTables:
+        tables = compile_rules(rules, symbols)
+        merged = _native.merge_states(capsule, tables)
+        pairs = zip(tables.rules, merged, strict=True)
+        return dataclasses.replace(tables, rules=[dataclasses.replace(r, merged=m) for r, m in pairs])
+
+    origin = f"{wheel_version(spec)} {core_version()}"
+    tables = cached_rules(spec.name, compiled, origin, symbols, cache_folder())
     return Language(spec, tables, _native.Language(capsule, tables, spec.scanner))
+
+
+def wheel_version(spec: LanguageSpec) -> str:
+    """Give the version of a grammar's wheel; "unknown" for a module that no package installed."""
+    try:
+        return importlib.metadata.version(spec.wheel.replace("_", "-"))
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def core_version() -> str:
+    """Give what changes with every build of the native core: its size and time."""
+    found = Path(str(_native.__file__)).stat()
+    return f"{found.st_size}-{found.st_mtime_ns}"

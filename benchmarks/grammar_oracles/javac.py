@@ -48,9 +48,7 @@ class JavacOracle(ErrorListOracle):
         if finding.code in _IN_LINE:
             return "\n" not in behind
         if finding.code.startswith(_TRY):
-            return behind.count("{") > behind.count(
-                "}"
-            )  # its block is open; braces in strings are counted, too
+            return behind.count("{") > behind.count("}")  # in its block, if no string has a brace
         return finding.code == "compiler.err.illegal.unicode.esc" and len(behind) < len("\\u0000")
 
     def is_mendable(self, length: int, finding: Finding) -> bool:

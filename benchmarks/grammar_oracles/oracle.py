@@ -45,6 +45,10 @@ class Oracle:
         """Judge a text."""
         raise NotImplementedError
 
+    def accepts(self, text: bytes) -> bool:
+        """Say whether the whole text is a program; may cost less than `check`."""
+        return self.check(text).accepted
+
     def close(self) -> None:
         """End the helper process, if there is one."""
 
@@ -78,6 +82,10 @@ class ErrorListOracle(Oracle):
     def is_about_end(self, text: bytes, length: int, finding: Finding) -> bool:
         """Say whether an error only means that the text stops too early."""
         raise NotImplementedError
+
+    def accepts(self, text: bytes) -> bool:
+        """Say whether the whole text is a program: one parse."""
+        return not self.errors(text)[1]
 
     def check(self, text: bytes) -> Verdict:
         """Judge a text; up to one parse a probe when it is neither accepted nor plainly unfinished."""

@@ -157,8 +157,21 @@ public:
     std::size_t size() const { return count_; }
     std::size_t bytes() const { return slots_.size() * sizeof(Slot); }
     void clear() {
-        slots_.assign(1 << 8, Slot{});
+        Array<Slot>(1 << 8).swap(slots_);
         count_ = 0;
+    }
+    // Keeps the entries for which keep(key, value) is true; it may change both.
+    template <class Keep>
+    void rebuild(const Keep& keep) {
+        Array<Slot> old(1 << 8);
+        old.swap(slots_);
+        count_ = 0;
+        for (const Slot& s : old) {
+            if (s.key == 0) continue;
+            u64 key = s.key - 1;
+            u32 value = s.value;
+            if (keep(key, value)) put(key, value);
+        }
     }
 
 private:

@@ -11,6 +11,7 @@
 
 #include "artifact.h"
 #include "matcher.h"
+#include "merging.h"
 
 namespace nb = nanobind;
 using namespace codefusion;
@@ -34,6 +35,10 @@ RuleTables rule_tables_of(nb::handle h) {
     RuleTables t;
     t.pseudo_base = nb::cast<std::vector<u16>>(h.attr("pseudo_base"));
     t.reserved = nb::cast<std::vector<u16>>(h.attr("reserved"));
+    for (nb::handle ending : h.attr("endings")) {
+        const auto text = bytes_of(ending);
+        t.endings.emplace_back(text.begin(), text.end());
+    }
     const auto blanks = bytes_of(h.attr("blanks"));
     t.blanks.assign(blanks.begin(), blanks.end());
     for (nb::handle r : h.attr("rules")) {
@@ -43,6 +48,7 @@ RuleTables rule_tables_of(nb::handle h) {
         rule.shift = words_of(r.attr("shift"));
         for (auto [symbol, table] : nb::cast<nb::dict>(r.attr("reduce"))) rule.reduce[nb::cast<u32>(symbol)] = words_of(table);
         rule.settle = words_of(r.attr("settle"));
+        rule.merged = words_of(r.attr("merged"));
         rule.lex_flags = nb::cast<std::vector<u32>>(r.attr("lex_flags"));
         t.rules.push_back(std::move(rule));
     }
@@ -120,6 +126,16 @@ NB_MODULE(_native, m) {
         std::vector<std::string> names;
         for (u32 i = 0; i < g->symbol_count; i++) names.emplace_back(g->symbol_names[i]);
         return nb::make_tuple(names, g->token_count);
+    });
+    m.def("merge_states", [](nb::capsule grammar, nb::handle tables) {
+        const ParseTable table(static_cast<const ts::Language*>(grammar.data("tree_sitter.Language")));
+        const RuleTables rules = rule_tables_of(tables);
+        std::vector<nb::bytes> merged;
+        for (const StackRule& rule : rules.rules) {
+            const std::vector<u16> triples = merge_states(table, rules, rule);
+            merged.emplace_back(reinterpret_cast<const char*>(triples.data()), triples.size() * sizeof(u16));
+        }
+        return merged;
     });
     nb::class_<Language>(m, "Language")
         .def("__init__",

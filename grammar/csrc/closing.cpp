@@ -42,7 +42,8 @@ void Closing::spell() {
                 LexState s;
                 s.q = lexer.main.canonical[m.lex_state];
                 s.keyword_q = lexer.keywords.num_states != 0 ? 0 : Automaton::kDead;
-                best = spelled_by_name(t, s) ? table.symbol_name(t) : shortest_lexeme(s, wanted);
+                if (spelled_by_name(t, s)) best = table.symbol_name(t);
+                else if (const auto found = shortest_lexemes(s, wanted, 1); !found.empty()) best = found[0];
                 if (!best.empty()) break;
             }
         spelling_[t] = best;
@@ -58,8 +59,9 @@ bool Closing::spelled_by_name(u32 terminal, LexState s) const {
     return s.accept_end == size && (s.accepted_keyword == terminal || s.accepted == terminal);
 }
 
-// Breadth first over printable characters, until the lexer has accepted one of the wanted terminals.
-std::string Closing::shortest_lexeme(const LexState& start, const TerminalSet& wanted) const {
+// Breadth first over printable characters, until the lexer has accepted `most` of the wanted terminals.
+std::vector<std::string> Closing::shortest_lexemes(const LexState& start, TerminalSet wanted, std::size_t most) const {
+    std::vector<std::string> found;
     const Lexer& lexer = recognizer_->lexer;
     struct Item {
         LexState s;
@@ -82,12 +84,16 @@ std::string Closing::shortest_lexeme(const LexState& start, const TerminalSet& w
             if (s.accepted != kNoSymbol && s.accept_end == text.size()) {
                 const bool keyword = s.accepted_keyword != kNoSymbol && wanted.has(s.accepted_keyword);
                 const bool plain = wanted.has(s.accepted) && s.accepted_keyword == kNoSymbol;
-                if (keyword || plain) return text;
+                if (keyword || plain) {
+                    found.push_back(text);
+                    if (found.size() == most) return found;
+                    wanted.remove(keyword ? s.accepted_keyword : s.accepted);
+                }
             }
             if (text.size() < 24 && seen.emplace(s.q, s.keyword_q).second) queue.push({s, text});
         }
     }
-    return {};
+    return found;
 }
 
 void Closing::build() {
@@ -227,8 +233,7 @@ void Closing::candidates(const Thread& thread, std::vector<std::string>& out) {
     }
     if (c.lex.kind == 0 && !c.lex.fresh) {
         // What is open may have to grow before anything can follow ("cont" to "continue").
-        const std::string tail = shortest_lexeme(c.lex, recognizer_->forest.valid(thread.node));
-        if (!tail.empty()) out.push_back(tail);
+        out = shortest_lexemes(c.lex, recognizer_->forest.valid(thread.node), 6);
     }
     const TerminalSet valid = recognizer_->forest.valid(thread.node);
     std::set<std::string> words;
@@ -241,6 +246,10 @@ void Closing::candidates(const Thread& thread, std::vector<std::string>& out) {
     for (const std::string& w : words) {
         out.push_back(w);
         if (is_word(w[0])) out.push_back(" " + w);
+    }
+    for (const std::string& ending : recognizer_->language->rules.endings) {
+        out.push_back(ending);
+        out.push_back(" " + ending);
     }
     if (recognizer_->lexer.scanner) line_candidates(thread, out);
     else out.emplace_back("\n");

@@ -40,7 +40,7 @@ private:
     void candidates(const Thread& thread, std::vector<std::string>& out);
     void line_candidates(const Thread& thread, std::vector<std::string>& out);
     bool spelled_by_name(u32 terminal, LexState s) const;
-    std::string shortest_lexeme(const LexState& start, const TerminalSet& wanted) const;
+    std::vector<std::string> shortest_lexemes(const LexState& start, TerminalSet wanted, std::size_t most) const;
     std::string indentation(const Indent& indent) const;
 
     Recognizer* recognizer_;

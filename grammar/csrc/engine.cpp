@@ -12,19 +12,25 @@ Engine::Engine(std::shared_ptr<const Language> l, std::shared_ptr<const Vocabula
       scratch(vocabulary->num_words()) {}
 
 void Engine::collect_if_large() {
-    if (recognizer.forest.size() > collect_nodes_at) {
-        std::vector<NodeId*> roots;
-        for (Matcher* m : matchers) m->add_roots(roots);
-        recognizer.forest.compact(roots);
-        collect_nodes_at = std::max(kMaxNodes, 2 * recognizer.forest.size());
-        masks.forget_stacks();
-        closing.forget_stacks();
-        collections++;
-    }
-    if (masks.bytes() > kMaxEvaluatorBytes) {
+    if (recognizer.forest.size() <= collect_nodes_at && masks.bytes() <= collect_bytes_at) return;
+    collections++;
+    std::vector<NodeId*> in_use, remembered;
+    for (Matcher* m : matchers) m->add_roots(in_use);
+    masks.drop_unused(remembered);
+    if (masks.bytes() > kMaxEvaluatorBytes / 2) {  // even what is in use is too much
         masks.clear();
-        collections++;
+        remembered.clear();
     }
+    remembered.insert(remembered.end(), in_use.begin(), in_use.end());
+    recognizer.forest.compact(remembered);
+    if (recognizer.forest.size() > kMaxNodes / 2) {
+        masks.forget_stacks();
+        recognizer.forest.compact(in_use);
+    }
+    closing.forget_stacks();
+    // More while more is in use, or every step would collect.
+    collect_nodes_at = std::max(kMaxNodes, 2 * recognizer.forest.size());
+    collect_bytes_at = std::max(kMaxEvaluatorBytes, 2 * masks.bytes());
 }
 
 }  // namespace codefusion

@@ -12,7 +12,7 @@ class Matcher;
 
 class Engine {
 public:
-    // Bounds, beyond which stored results are dropped and made anew (counted in `collections`).
+    // Bounds, beyond which what was not met since the last time is dropped and made anew (counted in `collections`).
     static constexpr std::size_t kMaxNodes = 400'000;          // about 25 MB of stacks
     static constexpr std::size_t kMaxEvaluatorBytes = 64 << 20;
 
@@ -30,7 +30,7 @@ public:
     std::mutex lock;
     std::set<Matcher*> matchers;
     u64 collections = 0;
-    std::size_t collect_nodes_at = kMaxNodes;  // more while more are in use, or every step would collect
+    std::size_t collect_nodes_at = kMaxNodes, collect_bytes_at = kMaxEvaluatorBytes;
     std::vector<u64> scratch;  // one row
 };
 

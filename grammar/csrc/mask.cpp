@@ -29,11 +29,11 @@ void MaskEvaluator::clear() {
     for (Table* t : {&function_ids_, &child_functions_, &bases_, &shallow_ids_, &windows_, &reread_ids_, &masks_of_record_,
                      &mask_ids_, &top_records_})
         t->clear();
-    records_.assign(1, Record{});
-    arena_.clear();
-    shallows_.clear();
-    deeps_.clear();
-    leaves_.clear();
+    Array<Record>(1).swap(records_);  // and give the memory back
+    Array<u32>().swap(arena_);
+    Array<Shallow>().swap(shallows_);
+    Array<Deep>().swap(deeps_);
+    Array<Leaf>().swap(leaves_);
     rereads_.clear();
     masks_.clear();
     num_trees_ = 0;
@@ -41,16 +41,81 @@ void MaskEvaluator::clear() {
 
 void MaskEvaluator::forget_stacks() {
     windows_.clear();
-    leaves_.clear();
+    Array<Leaf>().swap(leaves_);
     num_trees_ = static_cast<u32>(functions_.size());
     for (u32 i = 0; i < functions_.size(); i++) functions_[i].tree = i;
+}
+
+MaskEvaluator::RecordId MaskEvaluator::copied(RecordId r, std::vector<RecordId>& copies, Array<Record>& records,
+                                              Array<u32>& arena) const {
+    if (r == 0 || copies[r] != 0) return copies[r];
+    const Record& q = records_[r];
+    std::vector<u32> refs;
+    for (u32 i = 0; i < q.num_refs; i++) {
+        const u32 ref = arena_[q.offset + q.num_ids + i];
+        refs.push_back((ref & kRecordRef) != 0 ? kRecordRef | copied(ref & ~kRecordRef, copies, records, arena) : ref);
+    }
+    copies[r] = static_cast<RecordId>(records.size());
+    records.push_back({static_cast<u32>(arena.size()), q.num_ids, q.num_refs});
+    arena.insert(arena.end(), arena_.begin() + q.offset, arena_.begin() + q.offset + q.num_ids);
+    arena.insert(arena.end(), refs.begin(), refs.end());
+    return copies[r];
+}
+
+void MaskEvaluator::drop_unused(std::vector<NodeId*>& nodes) {
+    std::vector<u32> moved(leaves_.size(), kNone);
+    std::vector<RecordId> copies(records_.size(), 0);
+    Array<Record> records(1);
+    Array<u32> arena;
+    Array<Leaf> kept;
+    for (u32 i = 0; i < leaves_.size(); i++) {
+        if (!leaves_[i].used) continue;
+        moved[i] = static_cast<u32>(kept.size());
+        kept.push_back(leaves_[i]);
+        kept.back().used = 0;
+        kept.back().record = copied(kept.back().record, copies, records, arena);
+    }
+    windows_.rebuild([&](u64&, u32& value) {
+        if ((value & kLeaf) == 0) return true;  // a branch
+        if (moved[value & ~kLeaf] == kNone) return false;
+        value = kLeaf | moved[value & ~kLeaf];
+        return true;
+    });
+    bases_.rebuild([&](u64&, u32& record) {
+        record = copied(record, copies, records, arena);
+        return true;
+    });
+    for (Shallow& s : shallows_) s.record = copied(s.record, copies, records, arena);
+    top_records_.clear();
+    std::vector<u32> places(masks_.size(), kNone);
+    std::vector<std::vector<u64>> masks;
+    masks_of_record_.rebuild([&](u64& record, u32& mask) {
+        record = copies[record];
+        if (record == 0) return false;
+        if (places[mask] == kNone) {
+            places[mask] = static_cast<u32>(masks.size());
+            masks.push_back(std::move(masks_[mask]));
+        }
+        mask = places[mask];
+        return true;
+    });
+    mask_ids_.rebuild([&](u64&, u32& mask) {
+        mask = places[mask];
+        return mask != kNone;
+    });
+    masks_.swap(masks);
+    leaves_.swap(kept);
+    records_.swap(records);
+    arena_.swap(arena);
+    for (Leaf& leaf : leaves_) nodes.push_back(&leaf.node);
 }
 
 std::size_t MaskEvaluator::bytes() const {
     std::size_t n = arena_.capacity() * 4 + records_.capacity() * sizeof(Record) + shallows_.capacity() * sizeof(Shallow) +
                     deeps_.capacity() * sizeof(Deep) + leaves_.capacity() * sizeof(Leaf) + masks_.size() * num_words_ * 8 +
                     functions_.capacity() * sizeof(Function);
-    for (const Table* t : {&function_ids_, &child_functions_, &bases_, &shallow_ids_, &windows_, &masks_of_record_})
+    for (const Table* t : {&function_ids_, &child_functions_, &bases_, &shallow_ids_, &windows_, &reread_ids_,
+                           &masks_of_record_, &mask_ids_, &top_records_})
         n += t->bytes();
     return n;
 }
@@ -86,7 +151,7 @@ MaskEvaluator::RecordId MaskEvaluator::find(u32 tree, NodeId node) {
         const u32 v = windows_.get(static_cast<u64>(tree) << 32 | forest[node].state);
         if (v == kNone) return kNone;
         if ((v & kLeaf) != 0) {
-            const Leaf& leaf = leaves_[v & ~kLeaf];
+            Leaf& leaf = leaves_[v & ~kLeaf];
             const u32 levels = forest[leaf.node].depth - leaf.lowest;
             const u32 depth = forest[node].depth;
             NodeId a = node, b = leaf.node;
@@ -96,6 +161,7 @@ MaskEvaluator::RecordId MaskEvaluator::find(u32 tree, NodeId node) {
                 if (forest[a].state != forest[b].state) return kNone;
             }
             forest_->touch(depth - std::min(levels, depth));
+            leaf.used = 1;
             return leaf.record;
         }
         tree = v;
@@ -113,7 +179,7 @@ void MaskEvaluator::insert(u32 tree, NodeId node, u32 lowest, RecordId record) {
         if (v == kNone || (is_leaf && (forest[node].depth <= lowest ||
                                        forest[leaves_[v & ~kLeaf].node].depth <= leaves_[v & ~kLeaf].lowest))) {
             windows_.put(key, kLeaf | static_cast<u32>(leaves_.size()));
-            leaves_.push_back({record, node, lowest});
+            leaves_.push_back({record, node, lowest, 1});
             return;
         }
         if (is_leaf) {  // two windows part ways below here

@@ -18,8 +18,11 @@ public:
 
     // Writes the allowed tokens of all parses (stop ids aside) to `row`; `words` is working space, num_words() long.
     void fill(const std::vector<Thread>& threads, u64* words, void* row, std::size_t num_bytes);
-    void clear();        // forgets every result; the splits stay
+    void clear();          // forgets every result; the splits stay
     void forget_stacks();  // forgets what refers to stack nodes (they are about to be renumbered)
+    // Forgets the windows that were not met since the last call, and what only they need. Appends the stack nodes that
+    // the others refer to, so that they can be renumbered.
+    void drop_unused(std::vector<NodeId*>& nodes);
     std::size_t bytes() const;
 
     struct Statistics {
@@ -59,7 +62,7 @@ private:
     struct Leaf {
         RecordId record;
         NodeId node;
-        u32 lowest;
+        u32 lowest : 31, used : 1;  // used: met since the last drop_unused
     };
     // Bytes left over from before, lexed from a fresh lexer: what comes of them.
     struct Reread {
@@ -93,6 +96,7 @@ private:
     void insert(u32 tree, NodeId node, u32 lowest, RecordId record);
     void add_set(SetId set);
     void add_record(RecordId r);
+    RecordId copied(RecordId r, std::vector<RecordId>& copies, Array<Record>& records, Array<u32>& arena) const;
     RecordId make_record(std::size_t first_id, std::size_t first_ref);
     void apply(RecordId r, u64* words, bool& first) const;
     const u64* mask_of(RecordId r, u64* words);

@@ -17,6 +17,7 @@ struct StackRule {
     std::unordered_map<u32, std::vector<u16>> reduce;    // nonterminal -> [state(below) * num_states + state(top)]
     std::vector<u16> settle;                             // [state(below)], for every other nonterminal
     std::vector<u32> lex_flags;                          // by state: bits for the scanner
+    std::vector<u16> merged;                             // see merging.h; empty: no state is merged
 };
 
 // The compiled rules of a language, as grammar/rules/compile.py makes them.
@@ -25,6 +26,7 @@ struct RuleTables {
     std::vector<StackRule> rules;
     std::vector<u16> reserved;     // keywords that are never an identifier
     std::vector<LexemeFilter> filters;
+    std::vector<std::string> endings;  // texts that a closing may try, beside single lexemes
     std::string blanks;            // the only characters skipped between lexemes; empty: whatever the grammar skips
 };
 
@@ -39,12 +41,12 @@ public:
     u32 lex_flags(ContextId context) const { return flags_[context]; }
     bool reads_top(u32 nonterminal) const { return nonterminal < reads_top_.size() && reads_top_[nonterminal]; }
     std::size_t size() const { return flags_.size(); }
+    const std::u16string& states(ContextId context) const { return states_[context]; }  // one unit a rule
+    ContextId intern(const std::u16string& states);
     // Name of the rule that rejects, for messages; empty when none does.
     std::string rejecting_rule(ContextId context, u32 terminal) const;
 
 private:
-    ContextId intern(const std::u16string& states);
-
     const RuleTables* tables_;
     u32 num_terminals_all_;
     std::vector<std::u16string> states_;  // one unit a rule

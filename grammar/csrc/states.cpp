@@ -12,6 +12,14 @@ StateTable::StateTable(const ParseTable* t, const RuleTables* r)
         throw GrammarError("expected at most " + std::to_string(TerminalSet::kCapacity) + " terminals, got " +
                            std::to_string(num_terminals_all));
     plain_.resize(t->num_states);
+    for (const StackRule& rule : r->rules) {
+        merged_.emplace_back(16);
+        for (std::size_t i = 0; i + 2 < rule.merged.size(); i += 3) {
+            if (rule.merged[i] >= t->num_states || rule.merged[i + 1] >= rule.num_states || rule.merged[i + 2] >= rule.num_states)
+                throw GrammarError("rule '" + rule.name + "': its merged states do not fit the grammar");
+            merged_.back().put(static_cast<u64>(rule.merged[i]) * rule.num_states + rule.merged[i + 1], rule.merged[i + 2]);
+        }
+    }
     for (u32 y = 0; y < t->num_terminals; y++)
         if (t->is_extra(y)) extras_.add(y);
 }
@@ -58,10 +66,24 @@ ModeId StateTable::mode_for(LexMode lex, u32 flags) {
     return static_cast<ModeId>(id);
 }
 
+ContextId StateTable::merged(u16 lr, ContextId context) {
+    std::u16string states = contexts_.states(context);
+    for (std::size_t i = 0; i < states.size(); i++) {
+        const u32 to = merged_[i].get(static_cast<u64>(lr) * rules->rules[i].num_states + static_cast<u16>(states[i]));
+        if (to != kNone) states[i] = static_cast<char16_t>(to);
+    }
+    return contexts_.intern(states);
+}
+
 StateId StateTable::intern(u16 lr, ContextId context) {
     const u64 key = static_cast<u64>(context) << 16 | lr;
     u32 id = ids_.get(key);
     if (id != kNone) return id;
+    if (const ContextId same = merged(lr, context); same != context) {
+        id = intern(lr, same);
+        ids_.put(key, id);
+        return id;
+    }
     id = static_cast<u32>(states_.size());
     RefinedState s;
     s.lr = lr;

@@ -59,6 +59,7 @@ public:
 
 private:
     StateId intern(u16 lr, ContextId context);
+    ContextId merged(u16 lr, ContextId context);
     ModeId mode_for(LexMode lex, u32 flags);
 
     RuleContexts contexts_;
@@ -74,6 +75,7 @@ private:
     std::vector<std::unique_ptr<Plain>> plain_;
     const Plain& plain(u16 lr);
     ContextId reduced(ContextId below, u32 nonterminal, ContextId top);
+    std::vector<Table> merged_;  // by rule: parser state * rule states + rule state -> representative
     Table ids_, shifts_, reduced_, mode_ids_;
     TerminalSet extras_;
 };

@@ -1,7 +1,7 @@
 """Compiled rule tables kept on disk: compiling Python's takes about a second, reading them back some milliseconds.
 
 The name of a file is the digest of everything that the tables follow from: the rules' source and the grammar's
-symbols. A file that cannot be read is compiled anew. JSON with base64: data only.
+symbols, the grammar's version and the core's. A file that cannot be read is compiled anew. JSON with base64: data only.
 """
 
 from __future__ import annotations
@@ -12,26 +12,31 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from grammar.rules.compile import LexemeTable, RuleTables, StackTable, SymbolNames, compile_rules
-from grammar.rules.model import LanguageRules
+from grammar.rules.compile import LexemeTable, RuleTables, StackTable, SymbolNames
 
 _LOG = logging.getLogger(__name__)
 
 
-def cached_rules(name: str, rules: LanguageRules, symbols: SymbolNames, folder: Path) -> RuleTables:
-    """Give the tables of a language's rules, from the folder where they are known. Raises RuleError."""
-    path = folder / f"{name}-{_digest(symbols)}.rules"
+def cached_rules(
+    name: str, compiled: Callable[[], RuleTables], origin: str, symbols: SymbolNames, folder: Path
+) -> RuleTables:
+    """Give the tables of a language's rules, from the folder where they are known. Raises what `compiled` raises.
+
+    origin  names the versions of the grammar and of the core.
+    """
+    path = folder / f"{name}-{_digest(origin, symbols)}.rules"
     try:
         return _decoded(json.loads(path.read_text(encoding="ascii")))
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError) as error:
         _LOG.warning("%s cannot be used, its rules are compiled anew: %s", path, error)
-    tables = compile_rules(rules, symbols)
+    tables = compiled()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=path.name)
@@ -43,8 +48,8 @@ def cached_rules(name: str, rules: LanguageRules, symbols: SymbolNames, folder: 
     return tables
 
 
-def _digest(symbols: SymbolNames) -> str:
-    digest = hashlib.blake2b(digest_size=12)
+def _digest(origin: str, symbols: SymbolNames) -> str:
+    digest = hashlib.blake2b(origin.encode(), digest_size=12)
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     digest.update(json.dumps([list(symbols.names), symbols.token_count]).encode())

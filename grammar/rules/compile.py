@@ -36,7 +36,8 @@ class SymbolNames:
 class StackTable:
     """One stack rule, as 16-bit numbers in native order.
 
-    shift[state * terminals + terminal], reduce[nonterminal][below * states + top], settle[below].
+    shift[state * terminals + terminal], reduce[nonterminal][below * states + top], settle[below]. `merged`: triples
+    (parser state, state, representative) of states that no continuation can tell apart, see csrc/merging.h.
     """
 
     name: str
@@ -45,6 +46,7 @@ class StackTable:
     reduce: dict[int, bytes]
     settle: bytes
     lex_flags: list[int]
+    merged: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class RuleTables:
     reserved: list[int] = field(default_factory=list[int])
     lexeme_filters: list[LexemeTable] = field(default_factory=list[LexemeTable])
     blanks: bytes = b""
+    endings: list[bytes] = field(default_factory=list[bytes])
 
 
 def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
@@ -85,6 +88,7 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         reserved=[i for word in rules.reserved for i in _known(symbols.terminals(word), word, "reserved")],
         lexeme_filters=[_lexeme_table(rule, symbols) for rule in rules.lexeme_rules],
         blanks=rules.blanks.encode(),
+        endings=[ending.encode() for ending in rules.endings],
     )
 
 

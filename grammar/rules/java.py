@@ -148,5 +148,6 @@ JAVA = LanguageRules(
     lexeme_rules=LEXEMES,
     reserved=RESERVED,
     blanks=" \t\n\r\f",
+    endings=("class a{}", "a(){}"),
     extras=("line_comment", "block_comment"),
 )

@@ -74,6 +74,7 @@ class LanguageRules:
     reserved  keywords that are never identifiers; names of terminals.
     blanks    the only characters that may stand between lexemes.
     extras    terminals that may stand anywhere.
+    endings   texts that may be tried to end a program, beside single lexemes: where only a longer one does.
     variants  (base terminal, number of variants) that the language's scanner tells apart.
     """
 
@@ -81,5 +82,6 @@ class LanguageRules:
     lexeme_rules: tuple[LexemeRule, ...] = ()
     reserved: tuple[str, ...] = ()
     blanks: str = ""
+    endings: tuple[str, ...] = ()
     variants: tuple[tuple[str, int], ...] = ()
     extras: tuple[str, ...] = ("comment",)
