@@ -229,28 +229,37 @@ MaskEvaluator::RecordId MaskEvaluator::make_record(std::size_t first_id, std::si
     return id;
 }
 
-void MaskEvaluator::apply(RecordId r, u64* words, bool& first) const {
+// The sets are united in one pass: a set is 19 KB, and each pass over them costs as much as a set more.
+void MaskEvaluator::gather(RecordId r, std::vector<const TokenSet*>& dense, std::vector<const u32*>& sparse) const {
     const Record& q = records_[r];
     const u32* at = arena_.data() + q.offset;
+    if (q.num_ids != 0) sparse.insert(sparse.end(), {at, at + q.num_ids});
     for (u32 i = 0; i < q.num_refs; i++) {
         const u32 ref = at[q.num_ids + i];
         if ((ref & kRecordRef) != 0) {
-            apply(ref & ~kRecordRef, words, first);
+            gather(ref & ~kRecordRef, dense, sparse);
             continue;
         }
         const TokenSet& set = splits_->set(ref);
-        if (first && !set.words.empty()) {
-            std::memcpy(words, set.words.data(), num_words_ * 8);
-        } else {
-            if (first) std::memset(words, 0, num_words_ * 8);
-            unite_words(set, words);
-        }
-        first = false;
+        if (set.words.empty()) sparse.insert(sparse.end(), {set.ids.data(), set.ids.data() + set.ids.size()});
+        else if (std::find(dense.begin(), dense.end(), &set) == dense.end()) dense.push_back(&set);
     }
-    if (q.num_ids == 0) return;
-    if (first) std::memset(words, 0, num_words_ * 8);
-    first = false;
-    for (u32 i = 0; i < q.num_ids; i++) words[at[i] >> 6] |= 1ull << (at[i] & 63);
+}
+
+void MaskEvaluator::apply(const std::vector<RecordId>& records, u64* words) {
+    dense_.clear();
+    sparse_.clear();
+    for (const RecordId r : records) gather(r, dense_, sparse_);
+    if (dense_.empty()) std::memset(words, 0, num_words_ * 8);
+    else std::memcpy(words, dense_[0]->words.data(), num_words_ * 8);
+    for (std::size_t i = 1; i < dense_.size(); i += 3) {
+        const u64* a = dense_[i]->words.data();
+        const u64* b = dense_[std::min(i + 1, dense_.size() - 1)]->words.data();
+        const u64* c = dense_[std::min(i + 2, dense_.size() - 1)]->words.data();
+        for (std::size_t w = 0; w < num_words_; w++) words[w] |= a[w] | b[w] | c[w];
+    }
+    for (std::size_t i = 0; i < sparse_.size(); i += 2)
+        for (const u32* id = sparse_[i]; id != sparse_[i + 1]; id++) words[*id >> 6] |= 1ull << (*id & 63);
 }
 
 // ---- evaluation
@@ -337,67 +346,119 @@ void MaskEvaluator::evaluate_into(FunctionId f, NodeId node, u32 depth, const Li
 
 // All completed terminals step at once: (stack, terminals) pairs follow the reductions; at each stack the terminals
 // that can be shifted are looked up together.
+//
+// What is looked up lies anywhere in tens of megabytes, so a lookup waits for memory longer than it computes. The work
+// is therefore done in rounds over everything at hand, and each round fetches what the next one reads.
 void MaskEvaluator::body(FunctionId f, NodeId node, u32 depth, const Line& line) {
     statistics.bodies++;
     const Function fn = functions_[f];
     const u32 valid = forest_->valid_id(node);
+    const std::size_t first_step = steps_.size(), first_child = children_.size();
+    steps_reached(f, node, valid);
+    const std::size_t last_step = steps_.size();
     add_record(base(fn.split, valid));
-    struct Pair {
-        NodeId node;
-        TerminalSet terminals;
-    };
-    constexpr std::size_t kInline = 8;
-    Pair few[kInline];
-    std::vector<Pair> many;
-    std::size_t count = 0;
-    const auto pair = [&](std::size_t i) -> Pair& { return i < kInline ? few[i] : many[i - kInline]; };
-    const auto add = [&](NodeId n, const TerminalSet& t) {
-        for (std::size_t i = 0; i < count; i++)
-            if (pair(i).node == n && (pair(i).terminals & t) == t) return;  // an empty reduction may loop
-        if (count < kInline) few[count] = {n, t};
-        else many.push_back({n, t});
-        count++;
-    };
-    const TerminalSet wanted = forest_->valid_set(valid) & fn.completed;
-    if (!wanted.empty()) add(node, wanted);
-    for (std::size_t i = 0; i < count; i++) {
-        if (i >= 4096) {
-            statistics.overflows++;
-            break;
-        }
-        const Pair p = pair(i);
-        forest_->touch((*forest_)[p.node].depth);
-        const RefinedState& s = forest_->state(p.node);
-        const TerminalSet shifted = p.terminals & s.shifts;
-        for (u32 k = s.first_reduction, end = s.first_reduction + s.num_reductions; k < end; k++) {
-            const StateReduction& reduction = recognizer_->states.reduction(k);
-            const TerminalSet after = p.terminals & reduction.lookaheads;
-            if (after.empty()) continue;
-            const NodeId to = forest_->reduce(p.node, reduction.reduction);
-            if (to != 0) add(to, after);
-        }
-        if (shifted.empty()) continue;
-        const Shallow sh = shallow(f, valid, p.node, shifted);
-        add_record(sh.record);
-        const u32 first_completion = (*splits_)[fn.split].first_completion;
-        for (u32 k = 0; k < sh.num_deep; k++) {
-            statistics.deep++;
-            const Deep d = deeps_[sh.first_deep + k];
-            const Completion c = (*splits_)[fn.split].completions[d.completion];
-            const NodeId z = d.is_extra ? p.node : forest_->push(p.node, d.target);
-            const ModeId mode = d.is_extra && z == node ? fn.mode : forest_->state(z).mode;
-            if (d.function != kNone) evaluate_into(d.function, forest_->normal(z), depth + 1, line);
-            else descend(z, mode, c.reread, c.rests, first_completion + d.completion, depth + 1, line);
+    for (std::size_t i = first_step; i < last_step; i++) {
+        if (steps_[i].terminals.empty()) continue;
+        const Step step = steps_[i];
+        const Shallow& found = shallow(f, valid, step.node, step.terminals, step.key);
+        steps_[i].record = found.record;
+        steps_[i].first_deep = found.first_deep;
+        steps_[i].num_deep = found.num_deep;
+        __builtin_prefetch(&records_[found.record]);
+        __builtin_prefetch(&deeps_[found.first_deep]);
+    }
+    for (std::size_t i = first_step; i < last_step; i++) {
+        const Step& step = steps_[i];
+        if (step.terminals.empty()) continue;
+        __builtin_prefetch(&arena_[records_[step.record].offset]);
+        for (u32 k = 0; k < step.num_deep; k++) forest_->prefetch_push(step.node, deeps_[step.first_deep + k].target);
+    }
+    for (std::size_t i = first_step; i < last_step; i++) {
+        const Step& step = steps_[i];
+        if (step.terminals.empty()) continue;
+        add_record(step.record);
+        for (u32 k = 0; k < step.num_deep; k++) {
+            const u32 number = step.first_deep + k;
+            const NodeId z = deeps_[number].is_extra ? step.node : forest_->push(step.node, deeps_[number].target);
+            forest_->prefetch(z);
+            children_.push_back({number, z});
         }
     }
+    steps_.resize(first_step);
+    const std::size_t last_child = children_.size();
+    statistics.deep += last_child - first_child;
+    for (std::size_t i = first_child; i < last_child; i++) {
+        Child& child = children_[i];
+        const FunctionId function = deeps_[child.deep].function;
+        if (function == kNone) continue;
+        child.node = forest_->normal(child.node);
+        forest_->prefetch(child.node);
+        windows_.prefetch(static_cast<u64>(functions_[function].tree) << 32 | (*forest_)[child.node].state);
+    }
+    for (std::size_t i = first_child; i < last_child; i++) {
+        const NodeId z = children_[i].node;
+        const Deep d = deeps_[children_[i].deep];
+        if (d.function != kNone) {
+            evaluate_into(d.function, z, depth + 1, line);
+            continue;
+        }
+        const Split& split = (*splits_)[fn.split];
+        const Completion c = split.completions[d.completion];
+        const ModeId mode = d.is_extra && z == node ? fn.mode : forest_->state(z).mode;
+        descend(z, mode, c.reread, c.rests, split.first_completion + d.completion, depth + 1, line);
+    }
+    children_.resize(first_child);
     if (!(*splits_)[fn.split].resolves.empty()) resolve_lines(f, node, depth, line);
 }
 
-const MaskEvaluator::Shallow& MaskEvaluator::shallow(FunctionId f, u32 valid, NodeId node, const TerminalSet& terminals) {
-    const StateId state = (*forest_)[node].state;
+// Appends to steps_ every stack that reductions lead to, with the completed terminals that can be shifted there.
+void MaskEvaluator::steps_reached(FunctionId f, NodeId node, u32 valid) {
+    const std::size_t first = steps_.size();
+    const auto add = [&](NodeId n, const TerminalSet& t) {
+        for (std::size_t i = first; i < steps_.size(); i++)
+            if (steps_[i].node == n && (steps_[i].wanted & t) == t) return;  // an empty reduction may loop
+        Step step;
+        step.node = n;
+        step.wanted = t;
+        steps_.push_back(step);
+    };
+    const TerminalSet wanted = forest_->valid_set(valid) & functions_[f].completed;
+    if (!wanted.empty()) add(node, wanted);
+    for (std::size_t i = first; i < steps_.size(); i++) {
+        if (i - first >= 4096) {
+            statistics.overflows++;
+            steps_.resize(i);
+            break;
+        }
+        const NodeId at = steps_[i].node;
+        const TerminalSet terminals = steps_[i].wanted;
+        forest_->touch((*forest_)[at].depth);
+        const RefinedState& s = forest_->state(at);
+        steps_[i].terminals = terminals & s.shifts;
+        if (!steps_[i].terminals.empty()) {
+            steps_[i].key = shallow_key(f, valid, (*forest_)[at].state, steps_[i].terminals);
+            shallow_ids_.prefetch(steps_[i].key);
+        }
+        for (u32 k = s.first_reduction, end = s.first_reduction + s.num_reductions; k < end; k++) {
+            const StateReduction& reduction = recognizer_->states.reduction(k);
+            const TerminalSet after = terminals & reduction.lookaheads;
+            if (after.empty()) continue;
+            const NodeId to = forest_->reduce(at, reduction.reduction);
+            if (to != 0) add(to, after);
+        }
+    }
+}
+
+u64 MaskEvaluator::shallow_key(FunctionId f, u32 valid, StateId state, const TerminalSet& terminals) {
     u64 key = hash_combine(static_cast<u64>(f) << 32 | valid, state);
     for (u64 w : terminals.words) key = hash_combine(key, w);
-    for (key >>= 1;; key = mix64(key) >> 1) {
+    return key >> 1;
+}
+
+const MaskEvaluator::Shallow& MaskEvaluator::shallow(FunctionId f, u32 valid, NodeId node, const TerminalSet& terminals,
+                                                     u64 key) {
+    const StateId state = (*forest_)[node].state;
+    for (;; key = mix64(key) >> 1) {
         const u32 id = shallow_ids_.get(key);
         if (id == kNone) break;
         const Shallow& s = shallows_[id];
@@ -562,9 +623,7 @@ const u64* MaskEvaluator::mask_of(RecordId r, u64* words) {
         statistics.mask_hits++;
         return masks_[known].data();
     }
-    bool first = true;
-    apply(r, words, first);
-    if (first) std::memset(words, 0, num_words_ * 8);
+    apply({r}, words);
     for (u64 key = hash_words(words, num_words_) >> 1;; key = mix64(key) >> 1) {
         const u32 id = mask_ids_.get(key);
         if (id == kNone) {
@@ -583,7 +642,6 @@ const u64* MaskEvaluator::mask_of(RecordId r, u64* words) {
 
 void MaskEvaluator::fill(const std::vector<Thread>& threads, u64* words, void* row, std::size_t num_bytes) {
     statistics.fills++;
-    bool first = true;
     std::vector<RecordId> parts;
     bool is_stored = true;
     for (const Thread& t : threads) {
@@ -624,8 +682,7 @@ void MaskEvaluator::fill(const std::vector<Thread>& threads, u64* words, void* r
         std::memcpy(row, mask_of(r, words), num_bytes);
         return;
     }
-    for (const RecordId r : parts) apply(r, words, first);
-    if (first) std::memset(words, 0, num_words_ * 8);
+    apply(parts, words);
     std::memcpy(row, words, num_bytes);
 }
 

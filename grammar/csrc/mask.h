@@ -64,6 +64,18 @@ private:
         NodeId node;
         u32 lowest : 31, used : 1;  // used: met since the last drop_unused
     };
+    // A stack that reductions lead to: the terminals that are looked for there, and those it can shift.
+    struct Step {
+        NodeId node = 0;
+        TerminalSet wanted, terminals;
+        u64 key = 0;
+        RecordId record = 0;
+        u32 first_deep = 0, num_deep = 0;
+    };
+    struct Child {  // a deep completion and its stack
+        u32 deep;
+        NodeId node;
+    };
     // Bytes left over from before, lexed from a fresh lexer: what comes of them.
     struct Reread {
         enum Kind : u8 { kDead, kOpen, kLexeme, kResolve } kind = kDead;
@@ -86,7 +98,9 @@ private:
     void evaluate_into(FunctionId f, NodeId node, u32 depth, const Line& line);
     void body(FunctionId f, NodeId node, u32 depth, const Line& line);
     void descend(NodeId node, ModeId mode, TextId reread, SuffixId rests, u32 completion_number, u32 depth, const Line& line);
-    const Shallow& shallow(FunctionId f, u32 valid, NodeId node, const TerminalSet& terminals);
+    void steps_reached(FunctionId f, NodeId node, u32 valid);
+    static u64 shallow_key(FunctionId f, u32 valid, StateId state, const TerminalSet& terminals);
+    const Shallow& shallow(FunctionId f, u32 valid, NodeId node, const TerminalSet& terminals, u64 key);
     bool base_only(FunctionId f, NodeId node, RecordId* record);
     RecordId base(SplitId split, u32 valid);
     Reread reread(ModeId mode, TextId text);
@@ -98,7 +112,8 @@ private:
     void add_record(RecordId r);
     RecordId copied(RecordId r, std::vector<RecordId>& copies, Array<Record>& records, Array<u32>& arena) const;
     RecordId make_record(std::size_t first_id, std::size_t first_ref);
-    void apply(RecordId r, u64* words, bool& first) const;
+    void gather(RecordId r, std::vector<const TokenSet*>& dense, std::vector<const u32*>& sparse) const;
+    void apply(const std::vector<RecordId>& records, u64* words);
     const u64* mask_of(RecordId r, u64* words);
 
     Recognizer* recognizer_;
@@ -112,6 +127,10 @@ private:
     Array<Record> records_;
     Array<u32> arena_;
     std::vector<u32> ids_, refs_;
+    std::vector<Step> steps_;      // of all evaluations under way, innermost last
+    std::vector<Child> children_;
+    std::vector<const TokenSet*> dense_;
+    std::vector<const u32*> sparse_;  // begin, end, begin, end, ...
     Array<Shallow> shallows_;
     Array<Deep> deeps_;
     Array<Leaf> leaves_;

@@ -55,6 +55,7 @@ public:
     std::size_t size() const { return nodes_.size(); }
     std::size_t num_valid_sets() const { return valid_.size(); }
     std::size_t bytes() const { return nodes_.capacity() * sizeof(Node) + ids_.bytes(); }
+    void prefetch(NodeId node) const { __builtin_prefetch(&nodes_[node]); }
     void prefetch_push(NodeId parent, StateId state) const { ids_.prefetch(static_cast<u64>(parent) << 32 | state); }
 
     // How deep a computation looked: set lowest_read, compute, read it back. A result depends on nothing below.
