@@ -60,7 +60,11 @@ class Vocabulary:
 class Engine:
     """What all matchers of one language and vocabulary share; one lock."""
 
-    def __init__(self, language: Language, vocabulary: Vocabulary) -> None: ...
+    def __init__(
+        self, language: Language, vocabulary: Vocabulary, max_evaluator_bytes: int = 1 << 26
+    ) -> None:
+        """Above `max_evaluator_bytes` of stored results, those not met since the last time are dropped."""
+
     @property
     def split_seconds(self) -> float:
         """Time spent building token splits, ever."""

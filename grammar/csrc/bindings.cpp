@@ -186,7 +186,10 @@ NB_MODULE(_native, m) {
         .def_ro("fingerprint", &Vocabulary::fingerprint)
         .def("tokenize", [](const Vocabulary& v, nb::bytes text) { return v.tokenize(std::string_view(text.c_str(), text.size())); });
     nb::class_<Engine>(m, "Engine")
-        .def("__init__", [](Engine* e, std::shared_ptr<Language> l, std::shared_ptr<Vocabulary> v) { new (e) Engine(std::move(l), std::move(v)); })
+        .def("__init__", [](Engine* e, std::shared_ptr<Language> l, std::shared_ptr<Vocabulary> v, std::size_t max_bytes) {
+                 new (e) Engine(std::move(l), std::move(v), max_bytes);
+             },
+             nb::arg("language"), nb::arg("vocabulary"), nb::arg("max_evaluator_bytes") = Engine::kMaxEvaluatorBytes)
         .def_prop_ro("split_seconds", [](const Engine& e) { return e.splits.seconds; })
         .def("save", [](Engine& e) {
             std::string s;

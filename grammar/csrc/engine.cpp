@@ -6,10 +6,11 @@
 
 namespace codefusion {
 
-Engine::Engine(std::shared_ptr<const Language> l, std::shared_ptr<const Vocabulary> v)
+Engine::Engine(std::shared_ptr<const Language> l, std::shared_ptr<const Vocabulary> v,
+               std::size_t max_bytes)
     : language(std::move(l)), vocabulary(std::move(v)), recognizer(*language), splits(&recognizer, vocabulary.get()),
       masks(&recognizer, &splits, vocabulary.get()), closing(&recognizer),
-      scratch(vocabulary->num_words()) {}
+      max_evaluator_bytes(max_bytes), collect_bytes_at(max_bytes), scratch(vocabulary->num_words()) {}
 
 void Engine::collect_if_large() {
     if (recognizer.forest.size() <= collect_nodes_at && masks.bytes() <= collect_bytes_at) return;
@@ -17,7 +18,7 @@ void Engine::collect_if_large() {
     std::vector<NodeId*> in_use, remembered;
     for (Matcher* m : matchers) m->add_roots(in_use);
     masks.drop_unused(remembered);
-    if (masks.bytes() > kMaxEvaluatorBytes / 2) {  // even what is in use is too much
+    if (masks.bytes() > max_evaluator_bytes / 2) {  // even what is in use is too much
         masks.clear();
         remembered.clear();
     }
@@ -30,7 +31,7 @@ void Engine::collect_if_large() {
     closing.forget_stacks();
     // More while more is in use, or every step would collect.
     collect_nodes_at = std::max(kMaxNodes, 2 * recognizer.forest.size());
-    collect_bytes_at = std::max(kMaxEvaluatorBytes, 2 * masks.bytes());
+    collect_bytes_at = std::max(max_evaluator_bytes, 2 * masks.bytes());
 }
 
 }  // namespace codefusion

@@ -16,7 +16,8 @@ public:
     static constexpr std::size_t kMaxNodes = 400'000;          // about 25 MB of stacks
     static constexpr std::size_t kMaxEvaluatorBytes = 64 << 20;
 
-    Engine(std::shared_ptr<const Language> language, std::shared_ptr<const Vocabulary> vocabulary);
+    Engine(std::shared_ptr<const Language> language, std::shared_ptr<const Vocabulary> vocabulary,
+           std::size_t max_evaluator_bytes = kMaxEvaluatorBytes);
 
     // Called with the lock held, between operations: keeps memory within the bounds.
     void collect_if_large();
@@ -30,7 +31,7 @@ public:
     std::mutex lock;
     std::set<Matcher*> matchers;
     u64 collections = 0;
-    std::size_t collect_nodes_at = kMaxNodes, collect_bytes_at = kMaxEvaluatorBytes;
+    std::size_t max_evaluator_bytes, collect_nodes_at = kMaxNodes, collect_bytes_at;
     std::vector<u64> scratch;  // one row
 };
 

@@ -365,12 +365,12 @@ void MaskEvaluator::body(FunctionId f, NodeId node, u32 depth, const Line& line)
         steps_[i].first_deep = found.first_deep;
         steps_[i].num_deep = found.num_deep;
         __builtin_prefetch(&records_[found.record]);
-        __builtin_prefetch(&deeps_[found.first_deep]);
+        __builtin_prefetch(deeps_.data() + found.first_deep);
     }
     for (std::size_t i = first_step; i < last_step; i++) {
         const Step& step = steps_[i];
         if (step.terminals.empty()) continue;
-        __builtin_prefetch(&arena_[records_[step.record].offset]);
+        __builtin_prefetch(arena_.data() + records_[step.record].offset);
         for (u32 k = 0; k < step.num_deep; k++) forest_->prefetch_push(step.node, deeps_[step.first_deep + k].target);
     }
     for (std::size_t i = first_step; i < last_step; i++) {
