@@ -9,6 +9,7 @@ namespace codefusion {
 namespace {
 
 constexpr u32 kMaxExpansions = 1500;
+constexpr u32 kEndingCost = 4;  // less than what its lexemes would cost one by one
 constexpr std::size_t kMaxKnown = 1 << 16;
 
 // What a text costs in the search: indentation hardly anything, or deep blocks would never be closed.
@@ -209,8 +210,7 @@ std::string Closing::indentation(const Indent& i) const {
     return std::string(tabs, '\t') + std::string(i.alt_column - tabs, ' ');
 }
 
-void Closing::line_candidates(const Thread& thread, std::vector<std::string>& out) {
-    const LexConfig& c = recognizer_->config(thread.config);
+void Closing::line_candidates(const Thread& thread, std::vector<std::string>& out) const {
     for (const char* tail : {"\n", "\"", "'", "\"\"", "''", "\"\"\"", "'''", "}", "\\\n"}) out.emplace_back(tail);
     static const char* const kStarts[] = {"finally:0", "def a():0"};
     IndentId level = thread.indent;
@@ -221,7 +221,6 @@ void Closing::line_candidates(const Thread& thread, std::vector<std::string>& ou
         if (level == 0) break;
         level = recognizer_->indents[level].parent;
     }
-    (void)c;
 }
 
 void Closing::candidates(const Thread& thread, std::vector<std::string>& out) {
@@ -247,12 +246,17 @@ void Closing::candidates(const Thread& thread, std::vector<std::string>& out) {
         out.push_back(w);
         if (is_word(w[0])) out.push_back(" " + w);
     }
+    if (recognizer_->lexer.scanner) line_candidates(thread, out);
+    else out.emplace_back("\n");
+}
+
+void Closing::endings(const Thread& thread, std::vector<std::string>& out) const {
+    out.clear();
+    if (!recognizer_->config(thread.config).partial.empty()) return;
     for (const std::string& ending : recognizer_->language->rules.endings) {
         out.push_back(ending);
         out.push_back(" " + ending);
     }
-    if (recognizer_->lexer.scanner) line_candidates(thread, out);
-    else out.emplace_back("\n");
 }
 
 bool Closing::accepted(const std::vector<Thread>& threads, const std::string& suffix) {
@@ -284,7 +288,7 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
     };
     std::priority_queue<Item> queue;
     std::set<std::vector<u64>> seen;
-    const auto push = [&](std::vector<Thread> now, std::string text) {
+    const auto push = [&](std::vector<Thread> now, std::string text, u32 length) {
         std::vector<u64> key;
         u32 h = kFar;
         for (const Thread& t : now) {
@@ -292,30 +296,34 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
             h = std::min(h, distance(t.node));
         }
         if (!seen.insert(key).second) return;
-        const u32 length = weight(text);
         queue.push({length + 2 * h, length, std::move(now), std::move(text)});
     };
-    push(threads, {});
+    push(threads, {}, 0);
     // A step that ends in an accepted text is taken note of at once; a few more steps may find a shorter one.
-    u32 spare = 0;
+    u32 spare = 0, best = kFar;
     std::vector<std::string> words;
     std::vector<Thread> next;
+    const auto append = [&](const Item& item, const Thread& t, const std::string& word, u32 cost) {
+        cost += item.length;
+        if (cost >= best) return;
+        recognizer_->advance({t}, word, next);
+        recognizer_->keep_viable(next);
+        if (next.empty()) return;
+        if (!accepted(next, suffix)) return push(next, item.text + word, cost);
+        result = {true, item.text + word};
+        best = cost;
+    };
     for (u32 n = 0; n < kMaxExpansions && !queue.empty() && spare < 8; n++) {
         const Item item = queue.top();
         queue.pop();
         spare += result.found;
-        if (result.found && item.length + 1 >= weight(result.bytes)) continue;
+        if (item.length + 1 >= best) continue;
         expansions++;
         for (const Thread& t : item.threads) {
+            endings(t, words);
+            for (const std::string& w : words) append(item, t, w, kEndingCost);
             candidates(t, words);
-            for (const std::string& w : words) {
-                if (result.found && item.length + weight(w) >= weight(result.bytes)) continue;
-                recognizer_->advance({t}, w, next);
-                recognizer_->keep_viable(next);
-                if (next.empty()) continue;
-                if (accepted(next, suffix)) result = {true, item.text + w};
-                else push(next, item.text + w);
-            }
+            for (const std::string& w : words) append(item, t, w, weight(w));
         }
     }
     failures += !result.found;

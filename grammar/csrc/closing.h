@@ -38,7 +38,8 @@ private:
     u32 distance(NodeId node) { return distance(recognizer_->forest[node].parent, recognizer_->forest.state(node).lr, 0); }
     bool accepted(const std::vector<Thread>& threads, const std::string& suffix);
     void candidates(const Thread& thread, std::vector<std::string>& out);
-    void line_candidates(const Thread& thread, std::vector<std::string>& out);
+    void line_candidates(const Thread& thread, std::vector<std::string>& out) const;
+    void endings(const Thread& thread, std::vector<std::string>& out) const;
     bool spelled_by_name(u32 terminal, LexState s) const;
     std::vector<std::string> shortest_lexemes(const LexState& start, TerminalSet wanted, std::size_t most) const;
     std::string indentation(const Indent& indent) const;

@@ -34,7 +34,7 @@ def settle(below: State) -> State:
         case "label":
             return below._replace(at="")
         case "new":
-            return below._replace(at=below.at or "name") if below.at != "primitive" else below
+            return below if below.at in ("primitive", "<>") else below._replace(at="name")
         case "instance" | "arrow" | "last" | "varargs":
             return CODE if below.kind != "last" else below
         case _:

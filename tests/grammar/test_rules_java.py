@@ -81,6 +81,9 @@ MEMBERS = [
     ("Object o = new A() { A(", False),
 ]
 STATEMENTS = [
+    ("x = new Class<?>[1]", True),
+    ("x = new A<B>[1]", True),
+    ("x = new A<>()", True),
     ("a + ", False),
     ("a;", False),
     ("a.b;", False),
