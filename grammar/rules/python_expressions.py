@@ -272,6 +272,10 @@ _OPERANDS = ("identifier", "integer", "float", "true", "false", "none", "ellipsi
              "print", "exec", "type", "match", "_", "yield")  # fmt: skip
 
 
+_NAMES = ("primary_expression", "pattern", "list_splat_pattern", "dictionary_splat_pattern",
+          "_named_expression_lhs")  # fmt: skip
+
+
 def _soft_shift(state: State, terminal: str) -> State | None:
     if terminal in ("<>", "__future__ "):
         return None
@@ -281,7 +285,19 @@ def _soft_shift(state: State, terminal: str) -> State | None:
         return "print not" if terminal == "not" else ""
     if state == "print not":
         return "" if terminal == "in" else None
+    if terminal in ("async", "await"):
+        return "keyword"
     return "print" if terminal in ("print", "exec", "type") else ""
+
+
+def _keyword_as_name(below: State, top: State) -> State | None:
+    return (
+        None if top == "keyword" else _soft_settle(below)
+    )  # the grammar takes `async` for a name where it can
+
+
+def _soft_settle(below: State) -> State:
+    return "" if below == "keyword" else below
 
 
 def _refuse(below: State, top: State) -> None:
@@ -294,10 +310,12 @@ KEYWORDS_AS_NAMES = StackRule(
     _soft_shift,
     ("Missing parentheses in call to 'print'", "invalid syntax"),
     {
+        **dict.fromkeys(_NAMES, _keyword_as_name),
         "exec_statement": _refuse,
         "type_alias_statement": _refuse,
         "constrained_type": _refuse,
     },
+    settle=_soft_settle,
 )
 
 
