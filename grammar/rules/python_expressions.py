@@ -222,6 +222,10 @@ def _as_shift(state: State, terminal: str) -> State | None:
     match state:
         case "with" | "import" if terminal == "(":
             return state
+        case "with" if terminal == ",":
+            return "with,"
+        case "with,":
+            return _as_shift("with", terminal)
         case "case":
             return "" if terminal == ":" else "case in" if terminal in OPEN else state
         case "case in":
@@ -240,13 +244,17 @@ def _as_shift(state: State, terminal: str) -> State | None:
             pass
     if terminal in ("with", "except", "import", "case"):
         return terminal
-    if terminal in OPEN or terminal == ":":
+    if terminal in OPEN or terminal in (":", "lambda"):
         return ""
     return state
 
 
 AS_TARGETS = StackRule(
-    "as", "", _as_shift, ("invalid syntax", "multiple exception types must be parenthesized")
+    "as",
+    "",
+    _as_shift,
+    ("invalid syntax", "multiple exception types must be parenthesized"),
+    {"with_clause": lambda below, top: None if top == "with," else below},
 )
 
 
