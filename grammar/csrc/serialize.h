@@ -41,7 +41,7 @@ public:
         const u64 n = value<u64>();
         if (n > static_cast<u64>(end_ - at_) / (sizeof(T) == 0 ? 1 : sizeof(T))) throw GrammarError("the artefact is cut short");
         v.resize(n);
-        std::memcpy(v.data(), at_, n * sizeof(T));
+        if (n != 0) std::memcpy(v.data(), at_, n * sizeof(T));
         at_ += n * sizeof(T);
     }
     std::string text() {

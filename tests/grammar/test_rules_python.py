@@ -36,7 +36,8 @@ TEXTS = [
     "class A:\n  return", "lambda: (yield)", "def f():\n  yield from x", "async def f():\n  yield from x",
     "nonlocal x", "x = yield", "def f():\n  x = yield", "def f():\n  await x",
     # layout
-    "if x:\n\ty\n        z", "if x:\n        y\n\tz", "if x:\n  y\n z", "x\n  y", "(\nx\n)", "x = \\\n 1", "x = \\ \n 1",
+    "if x:\n\ty\n        z",
+    "if x:\n        y\n\tz", "if x:\n  y\n z", "x\n  y", "(\nx\n)", "x = \\\n 1", "x = \\ \n 1",
     "if x:\n  # c\n", "if x: y\nelse: z", "if x: y; z;", "if x: if y: z",
     # walrus, starred
     "(a := 1)", "a := 1", "f(a := 1)", "x[a := 1]", "(a.b := 1)", "if a := b: c", "*a,", "x = *a,",
