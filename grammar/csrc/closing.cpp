@@ -10,6 +10,8 @@ namespace {
 
 constexpr u32 kMaxExpansions = 1500;
 constexpr u32 kEndingCost = 4;  // less than what its lexemes would cost one by one
+// A suffix that nothing leads to is read again behind every candidate: so many bytes, or so many times, at most.
+constexpr u64 kMaxSuffixBytes = 1 << 20, kMaxSuffixReads = 8;
 constexpr std::size_t kMaxKnown = 1 << 16;
 
 // What a text costs in the search: indentation hardly anything, or deep blocks would never be closed.
@@ -263,6 +265,7 @@ bool Closing::accepted(const std::vector<Thread>& threads, const std::string& su
     if (suffix.empty()) return recognizer_->can_end(threads);
     std::vector<Thread> now = threads, next;
     for (std::size_t at = 0; at < suffix.size() && !now.empty(); at += 64) {
+        suffix_bytes_ += 64;
         recognizer_->advance(now, std::string_view(suffix).substr(at, 64), next);
         recognizer_->keep_viable(next);
         now.swap(next);
@@ -273,6 +276,8 @@ bool Closing::accepted(const std::vector<Thread>& threads, const std::string& su
 Closing::Result Closing::close(const std::vector<Thread>& threads, const std::string& suffix) {
     if (!built_) build();
     Result result;
+    suffix_bytes_ = 0;
+    const u64 most = std::max<u64>(kMaxSuffixBytes, kMaxSuffixReads * suffix.size());
     if (accepted(threads, suffix)) return {true, {}};
     u64 memo = suffix.size();
     for (char c : suffix) memo = memo * 0x100000001b3ull ^ static_cast<u8>(c);
@@ -305,7 +310,7 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
     std::vector<Thread> next;
     const auto append = [&](const Item& item, const Thread& t, const std::string& word, u32 cost) {
         cost += item.length;
-        if (cost >= best) return;
+        if (cost >= best || suffix_bytes_ >= most) return;
         recognizer_->advance({t}, word, next);
         recognizer_->keep_viable(next);
         if (next.empty()) return;
@@ -313,7 +318,7 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
         result = {true, item.text + word};
         best = cost;
     };
-    for (u32 n = 0; n < kMaxExpansions && !queue.empty() && spare < 8; n++) {
+    for (u32 n = 0; n < kMaxExpansions && !queue.empty() && spare < 8 && suffix_bytes_ < most; n++) {
         const Item item = queue.top();
         queue.pop();
         spare += result.found;

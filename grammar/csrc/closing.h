@@ -45,6 +45,7 @@ private:
     std::string indentation(const Indent& indent) const;
 
     Recognizer* recognizer_;
+    u64 suffix_bytes_ = 0;  // read in this search
     bool built_ = false;
     std::vector<std::vector<Way>> ways_;
     std::vector<std::string> spelling_;  // by terminal; empty: not used for closing
