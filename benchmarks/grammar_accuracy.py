@@ -1,8 +1,8 @@
 """How exact `grammar` is: `python -m benchmarks.grammar_accuracy --language go --files 500 --mutations 5000`.
 
 Against tree-sitter (whole files, without rules) and against the language's own parser (real files, mutants with one
-lexeme changed, cuts that the engine closes). Nothing is downloaded; what the corpora are, benchmarks/grammar_oracles/
-corpora.py says.
+lexeme changed, cuts that the engine closes), and gaps with right context. Nothing is downloaded; what the corpora are,
+benchmarks/grammar_oracles/corpora.py says.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from benchmarks.grammar_oracles.measure import (
     compare_closings,
     compare_files,
     compare_mutants,
+    compare_suffixes,
     without_rules,
 )
 from benchmarks.progress import steps
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--files", type=int, default=300, help="real files (default: 300)")
     parser.add_argument("--mutations", type=int, default=2000, help="texts with one change (default: 2000)")
     parser.add_argument("--closings", type=int, default=300, help="cuts to close (default: 300)")
+    parser.add_argument("--suffixes", type=int, default=300, help="gaps with right context (default: 300)")
     parser.add_argument("--seed", type=int, default=1, help="decides files and changes (default: 1)")
     parser.add_argument("--data", help="folder of HumanEval-X and others (default: CODEFUSION_DATA)")
     parser.add_argument("--misses", type=int, default=15, help="kinds of misses to show (default: 15)")
@@ -71,11 +73,12 @@ def measure(options: argparse.Namespace) -> Report:
         )
     files = every[: options.files]
     language, plain = load_language(options.language), without_rules(options.language)
-    total = len(files) + options.mutations + options.closings
+    total = len(files) + options.mutations + options.closings + options.suffixes
     with open_oracle(options.language) as oracle, steps(total) as bar:
         compare_files(report, language, plain, oracle, files, bar)
         compare_mutants(report, language, oracle, every, options.mutations, rng, bar)
         compare_closings(report, language, oracle, every, options.closings, rng, bar)
+        compare_suffixes(report, language, oracle, every, options.suffixes, rng, bar)
     return report
 
 
@@ -105,6 +108,7 @@ def _rows(report: Report) -> list[tuple[str, Differences]]:
         ("impossible mutants called viable", report.over_accepted),
         ("unfinished mutants called finished", report.wrongly_ended),
         ("cuts closed, refused by the language", report.closings),
+        ("lexemes allowed in a gap, no way to its right context", report.suffixes),
     ]
 
 

@@ -96,6 +96,7 @@ def target_file(language: Language, tokens: Iterable[bytes]) -> bytes:
 def _rule_tables(tables: RuleTables) -> bytes:
     return b"".join([
         _numbers("H", tables.pseudo_base), _numbers("H", tables.reserved), _text(tables.blanks),
+        _sequence(_text(ending) for ending in tables.endings),
         _sequence(map(_stack_table, tables.rules)), _sequence(map(_lexeme_table, tables.lexeme_filters)),
     ])  # fmt: skip
 
@@ -103,7 +104,8 @@ def _rule_tables(tables: RuleTables) -> bytes:
 def _stack_table(table: StackTable) -> bytes:
     reduce = _sequence(struct.pack("<I", symbol) + _packed(data) for symbol, data in table.reduce.items())
     head = _text(table.name.encode()) + struct.pack("<I", table.num_states)
-    return head + _packed(table.shift) + reduce + _packed(table.settle) + _numbers("I", table.lex_flags)
+    flags = _numbers("I", table.lex_flags)
+    return head + _packed(table.shift) + reduce + _packed(table.settle) + flags + _packed(table.merged)
 
 
 def _lexeme_table(table: LexemeTable) -> bytes:

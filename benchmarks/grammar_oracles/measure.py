@@ -55,6 +55,7 @@ class Report:
     over_accepted: Differences = field(default_factory=Differences)
     wrongly_ended: Differences = field(default_factory=Differences)
     closings: Differences = field(default_factory=Differences)
+    suffixes: Differences = field(default_factory=Differences)
 
 
 def without_rules(language: str) -> Language | None:
@@ -128,8 +129,7 @@ def compare_closings(
     steps: Steps,
 ) -> None:  # fmt: skip
     """Cuts anywhere, closed by the engine: the language's own parser has to accept what comes out."""
-    tokens: list[bytes | None] = [*(bytes([b]) for b in range(256)), b"<stop>"]
-    vocabulary = TokenVocabulary.from_bytes(tokens, eos_ids=[256])
+    vocabulary = _bytes_vocabulary()
     texts = _accepted_pieces(report.language, oracle, files, rng)
     for _ in range(count):
         steps.begin("closings")
@@ -144,6 +144,40 @@ def compare_closings(
             message = oracle.check(prefix + closing).message
             report.closings.add(_general(message), f"{shown!r} + {closing.decode(errors='replace')!r}")
         steps.done()
+
+
+def compare_suffixes(
+    report: Report, language: Language, oracle: Oracle, files: list[SourceFile], count: int, rng: random.Random,
+    steps: Steps,
+) -> None:  # fmt: skip
+    """Gaps in real text: a lexeme that may stand there, and whether a way from it to the right context is found."""
+    vocabulary, pieces, pool = _bytes_vocabulary(), Pieces(report.language), list[bytes]()
+    texts = _accepted_pieces(report.language, oracle, files, rng)
+    while report.suffixes.compared < count:
+        text = next(texts)
+        spans = pieces.lexemes(text)
+        if len(spans) < 5:
+            continue
+        pool += [text[a:b] for a, b in rng.sample(spans, min(len(spans), 20)) if b - a < 30]
+        begin, end = sorted(rng.sample(range(len(text) + 1), 2))
+        matcher = SyntaxMatcher(language, vocabulary, text[:begin], text[end:])
+        lexeme = rng.choice(pool)
+        if not matcher.accept_bytes(lexeme):
+            continue
+        steps.begin("suffixes")
+        _count(report.suffixes, text)
+        closing = matcher.closing_bytes()
+        whole = text[:begin] + lexeme + (closing or b"") + text[end:]
+        shown = f"{text[max(0, begin - 40) : begin]!r} + {lexeme!r} … {text[end : end + 40]!r}"
+        if closing is None:
+            report.suffixes.add("no way found", shown)
+        elif not can_end(language, whole):
+            report.suffixes.add("the way found leads elsewhere", shown)
+        steps.done()
+
+
+def _bytes_vocabulary() -> TokenVocabulary:
+    return TokenVocabulary.from_bytes([*(bytes([b]) for b in range(256)), b"<stop>"], eos_ids=[256])
 
 
 def _accepted_pieces(

@@ -6,7 +6,6 @@
 namespace codefusion {
 namespace {
 
-constexpr u32 kLeaf = 0x80000000u;       // marks a leaf in the window table's values
 constexpr u32 kRememberFrom = 30;        // splits of fewer tokens are evaluated again rather than looked up
 constexpr std::size_t kMaxMasks = 1024;  // 19 MB at width 151,936
 
@@ -20,29 +19,26 @@ void unite_words(const TokenSet& set, u64* words) {
 }  // namespace
 
 MaskEvaluator::MaskEvaluator(Recognizer* r, TokenSplits* s, const Vocabulary* v)
-    : recognizer_(r), splits_(s), forest_(&r->forest), num_words_(v->num_words()) {
+    : recognizer_(r), splits_(s), forest_(&r->forest), num_words_(v->num_words()), windows_(&r->forest) {
     records_.push_back(Record{});
 }
 
 void MaskEvaluator::clear() {
     functions_.clear();
-    for (Table* t : {&function_ids_, &child_functions_, &bases_, &shallow_ids_, &windows_, &reread_ids_, &masks_of_record_,
-                     &mask_ids_, &top_records_})
+    for (Table* t : {&function_ids_, &child_functions_, &bases_, &shallow_ids_, &reread_ids_, &masks_of_record_, &mask_ids_,
+                     &top_records_})
         t->clear();
+    windows_.clear(0);
     Array<Record>(1).swap(records_);  // and give the memory back
     Array<u32>().swap(arena_);
     Array<Shallow>().swap(shallows_);
     Array<Deep>().swap(deeps_);
-    Array<Leaf>().swap(leaves_);
     rereads_.clear();
     masks_.clear();
-    num_trees_ = 0;
 }
 
 void MaskEvaluator::forget_stacks() {
-    windows_.clear();
-    Array<Leaf>().swap(leaves_);
-    num_trees_ = static_cast<u32>(functions_.size());
+    windows_.clear(static_cast<u32>(functions_.size()));
     for (u32 i = 0; i < functions_.size(); i++) functions_[i].tree = i;
 }
 
@@ -63,24 +59,10 @@ MaskEvaluator::RecordId MaskEvaluator::copied(RecordId r, std::vector<RecordId>&
 }
 
 void MaskEvaluator::drop_unused(std::vector<NodeId*>& nodes) {
-    std::vector<u32> moved(leaves_.size(), kNone);
     std::vector<RecordId> copies(records_.size(), 0);
     Array<Record> records(1);
     Array<u32> arena;
-    Array<Leaf> kept;
-    for (u32 i = 0; i < leaves_.size(); i++) {
-        if (!leaves_[i].used) continue;
-        moved[i] = static_cast<u32>(kept.size());
-        kept.push_back(leaves_[i]);
-        kept.back().used = 0;
-        kept.back().record = copied(kept.back().record, copies, records, arena);
-    }
-    windows_.rebuild([&](u64&, u32& value) {
-        if ((value & kLeaf) == 0) return true;  // a branch
-        if (moved[value & ~kLeaf] == kNone) return false;
-        value = kLeaf | moved[value & ~kLeaf];
-        return true;
-    });
+    windows_.drop_unused([&](RecordId r) { return copied(r, copies, records, arena); }, nodes);
     bases_.rebuild([&](u64&, u32& record) {
         record = copied(record, copies, records, arena);
         return true;
@@ -104,18 +86,16 @@ void MaskEvaluator::drop_unused(std::vector<NodeId*>& nodes) {
         return mask != kNone;
     });
     masks_.swap(masks);
-    leaves_.swap(kept);
     records_.swap(records);
     arena_.swap(arena);
-    for (Leaf& leaf : leaves_) nodes.push_back(&leaf.node);
 }
 
 std::size_t MaskEvaluator::bytes() const {
     std::size_t n = arena_.capacity() * 4 + records_.capacity() * sizeof(Record) + shallows_.capacity() * sizeof(Shallow) +
-                    deeps_.capacity() * sizeof(Deep) + leaves_.capacity() * sizeof(Leaf) + masks_.size() * num_words_ * 8 +
+                    deeps_.capacity() * sizeof(Deep) + windows_.bytes() + masks_.size() * num_words_ * 8 +
                     functions_.capacity() * sizeof(Function);
-    for (const Table* t : {&function_ids_, &child_functions_, &bases_, &shallow_ids_, &windows_, &reread_ids_,
-                           &masks_of_record_, &mask_ids_, &top_records_})
+    for (const Table* t : {&function_ids_, &child_functions_, &bases_, &shallow_ids_, &reread_ids_, &masks_of_record_,
+                           &mask_ids_, &top_records_})
         n += t->bytes();
     return n;
 }
@@ -128,7 +108,7 @@ MaskEvaluator::FunctionId MaskEvaluator::function_of(SplitId split, ModeId mode)
     if (id != kNone) return id;
     const Split& s = (*splits_)[split];
     id = static_cast<u32>(functions_.size());
-    functions_.push_back({split, mode, s.has_lines, num_trees_++, s.num_tokens, s.completed});
+    functions_.push_back({split, mode, s.has_lines, windows_.new_tree(), s.num_tokens, s.completed});
     function_ids_.put(key, id);
     return id;
 }
@@ -141,59 +121,6 @@ MaskEvaluator::FunctionId MaskEvaluator::child_function(u32 completion_number, M
         child_functions_.put(key, id);
     }
     return id;
-}
-
-// ---- windows: a trie over stack states whose unbranched tails are stack nodes
-
-MaskEvaluator::RecordId MaskEvaluator::find(u32 tree, NodeId node) {
-    const StackForest& forest = *forest_;
-    for (;;) {
-        const u32 v = windows_.get(static_cast<u64>(tree) << 32 | forest[node].state);
-        if (v == kNone) return kNone;
-        if ((v & kLeaf) != 0) {
-            Leaf& leaf = leaves_[v & ~kLeaf];
-            const u32 levels = forest[leaf.node].depth - leaf.lowest;
-            const u32 depth = forest[node].depth;
-            NodeId a = node, b = leaf.node;
-            for (u32 i = levels; i-- > 0 && a != b;) {
-                a = forest[a].parent;
-                b = forest[b].parent;
-                if (forest[a].state != forest[b].state) return kNone;
-            }
-            forest_->touch(depth - std::min(levels, depth));
-            leaf.used = 1;
-            return leaf.record;
-        }
-        tree = v;
-        if (node == kBottom) return kNone;
-        node = forest[node].parent;
-    }
-}
-
-void MaskEvaluator::insert(u32 tree, NodeId node, u32 lowest, RecordId record) {
-    const StackForest& forest = *forest_;
-    for (;;) {
-        const u64 key = static_cast<u64>(tree) << 32 | forest[node].state;
-        u32 v = windows_.get(key);
-        const bool is_leaf = v != kNone && (v & kLeaf) != 0;
-        if (v == kNone || (is_leaf && (forest[node].depth <= lowest ||
-                                       forest[leaves_[v & ~kLeaf].node].depth <= leaves_[v & ~kLeaf].lowest))) {
-            windows_.put(key, kLeaf | static_cast<u32>(leaves_.size()));
-            leaves_.push_back({record, node, lowest, 1});
-            return;
-        }
-        if (is_leaf) {  // two windows part ways below here
-            const u32 subtree = num_trees_++;
-            windows_.put(key, subtree);
-            Leaf& other = leaves_[v & ~kLeaf];
-            other.node = forest[other.node].parent;
-            windows_.put(static_cast<u64>(subtree) << 32 | forest[other.node].state, v);
-            v = subtree;
-        }
-        if (node == kBottom) return;
-        tree = v;
-        node = forest[node].parent;
-    }
 }
 
 // ---- records
@@ -316,13 +243,13 @@ MaskEvaluator::RecordId MaskEvaluator::evaluate(FunctionId f, NodeId node, u32 d
     RecordId r;
     if (depth != 0 && base_only(f, node, &r)) return r;
     const bool remember = functions_[f].num_tokens >= kRememberFrom && !functions_[f].has_lines;
-    if (remember && (r = find(functions_[f].tree, node)) != kNone) return r;
+    if (remember && (r = windows_.find(functions_[f].tree, node)) != kNone) return r;
     const u32 outer = forest_->lowest_read;
     forest_->lowest_read = (*forest_)[node].depth;
     const std::size_t first_id = ids_.size(), first_ref = refs_.size();
     body(f, node, depth, line);
     r = make_record(first_id, first_ref);
-    if (remember) insert(functions_[f].tree, node, forest_->lowest_read, r);
+    if (remember) windows_.insert(functions_[f].tree, node, forest_->lowest_read, r);
     forest_->touch(outer);
     return r;
 }
@@ -393,7 +320,7 @@ void MaskEvaluator::body(FunctionId f, NodeId node, u32 depth, const Line& line)
         if (function == kNone) continue;
         child.node = forest_->normal(child.node);
         forest_->prefetch(child.node);
-        windows_.prefetch(static_cast<u64>(functions_[function].tree) << 32 | (*forest_)[child.node].state);
+        windows_.prefetch(functions_[function].tree, (*forest_)[child.node].state);
     }
     for (std::size_t i = first_child; i < last_child; i++) {
         const NodeId z = children_[i].node;

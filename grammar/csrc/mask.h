@@ -9,6 +9,7 @@
 // Completions that read deeper are evaluated one by one; that bounds the worst case by computation.
 #pragma once
 #include "token_splits.h"
+#include "windows.h"
 
 namespace codefusion {
 
@@ -59,11 +60,6 @@ private:
         RecordId record;
         u32 first_deep, num_deep;
     };
-    struct Leaf {
-        RecordId record;
-        NodeId node;
-        u32 lowest : 31, used : 1;  // used: met since the last drop_unused
-    };
     // A stack that reductions lead to: the terminals that are looked for there, and those it can shift.
     struct Step {
         NodeId node = 0;
@@ -106,8 +102,6 @@ private:
     Reread reread(ModeId mode, TextId text);
     void resolve_lines(FunctionId f, NodeId node, u32 depth, const Line& line);
 
-    RecordId find(u32 tree, NodeId node);
-    void insert(u32 tree, NodeId node, u32 lowest, RecordId record);
     void add_set(SetId set);
     void add_record(RecordId r);
     RecordId copied(RecordId r, std::vector<RecordId>& copies, Array<Record>& records, Array<u32>& arena) const;
@@ -121,8 +115,9 @@ private:
     StackForest* forest_;
     std::size_t num_words_;
 
+    WindowTree windows_;  // whole results, by function
     std::vector<Function> functions_;
-    Table function_ids_, child_functions_, bases_, shallow_ids_, windows_, reread_ids_, masks_of_record_, mask_ids_;
+    Table function_ids_, child_functions_, bases_, shallow_ids_, reread_ids_, masks_of_record_, mask_ids_;
     Table top_records_;
     Array<Record> records_;
     Array<u32> arena_;
@@ -133,10 +128,8 @@ private:
     std::vector<const u32*> sparse_;  // begin, end, begin, end, ...
     Array<Shallow> shallows_;
     Array<Deep> deeps_;
-    Array<Leaf> leaves_;
     std::vector<Reread> rereads_;
     std::vector<std::vector<u64>> masks_;
-    u32 num_trees_ = 0;
 };
 
 }  // namespace codefusion

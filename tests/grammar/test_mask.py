@@ -8,7 +8,14 @@ import threading
 import pytest
 import torch
 
-from grammar import Language, SyntaxMatcher, TokenVocabulary, is_viable_prefix, load_language
+from grammar import (
+    Language,
+    SyntaxMatcher,
+    TokenVocabulary,
+    is_viable_prefix,
+    load_language,
+    viable_length,
+)
 from grammar.errors import MaskShapeError, VocabularyError
 from tests.grammar.conftest import allowed_ids, by_trying, random_walk, sources, vocabulary_of
 
@@ -181,7 +188,7 @@ def test_matchers_share_an_engine_across_threads(python: Language) -> None:
     assert not wrong
 
 
-def test_hostile_bytes_never_crash(language: Language) -> None:
+def test_hostile_bytes_are_read_up_to_a_place(language: Language) -> None:
     rng = random.Random(1)
     pool = [
         b"(",
@@ -201,9 +208,12 @@ def test_hostile_bytes_never_crash(language: Language) -> None:
     ]
     for _ in range(60):
         data = b"".join(rng.choice(pool) * rng.randint(1, 40) for _ in range(30))
-        is_viable_prefix(language, data)
+        read = viable_length(language, data)
+        assert is_viable_prefix(language, data) == (read == len(data))
+        assert is_viable_prefix(language, data[:read])
     for piece in (b"(", b"- ", b"not ", b"{", b"[", b"if x: ", b"f(", b"!"):
-        is_viable_prefix(language, b"x = " + piece * 30_000)
+        data = b"x = " + piece * 30_000
+        assert is_viable_prefix(language, data) == (viable_length(language, data) == len(data))
 
 
 def test_load_language_gives_one_object_a_name() -> None:

@@ -494,7 +494,7 @@ def test_the_log_holds_no_prompt_and_no_key(service: Service) -> None:
 def test_sigterm_lets_open_streams_end_and_leaves_no_process(service: Service) -> None:
     children = service.engine_processes()
     assert children
-    request = {**PRIME, "max_tokens": 60, "stream": True}
+    request = {**PRIME, "max_tokens": 30, "stream": True}
     with service.http() as client, client.stream("POST", "/generate", json=request) as response:
         lines = response.iter_lines()
         next(lines)

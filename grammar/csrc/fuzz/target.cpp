@@ -76,6 +76,7 @@ StackRule stack_rule_of(Reader& r) {
     }
     rule.settle = array_of<u16>(r);
     rule.lex_flags = array_of<u32>(r);
+    rule.merged = array_of<u16>(r);
     return rule;
 }
 
@@ -94,6 +95,7 @@ RuleTables rule_tables_of(Reader& r) {
     t.pseudo_base = array_of<u16>(r);
     t.reserved = array_of<u16>(r);
     t.blanks = r.text();
+    for (u64 n = r.value<u64>(); n > 0; n--) t.endings.push_back(r.text());
     for (u64 n = r.value<u64>(); n > 0; n--) t.rules.push_back(stack_rule_of(r));
     for (u64 n = r.value<u64>(); n > 0; n--) t.filters.push_back(lexeme_filter_of(r));
     return t;
