@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,18 +39,18 @@ class Verdict:
     message: str = ""
 
 
-class Oracle:
+class Oracle(abc.ABC):
     """A language's own parser, open until closed."""
 
+    @abc.abstractmethod
     def check(self, text: bytes) -> Verdict:
         """Judge a text."""
-        raise NotImplementedError
 
     def accepts(self, text: bytes) -> bool:
         """Say whether the whole text is a program; may cost less than `check`."""
         return self.check(text).accepted
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to end
         """End the helper process, if there is one."""
 
     def __enter__(self) -> Self:
@@ -69,19 +70,18 @@ class ErrorListOracle(Oracle):
     """
 
     probes: Sequence[bytes] = ()
-    words: Sequence[
-        bytes
-    ] = ()  # tried where the text ends in a beginning of one, with each of `tails` behind
+    # Tried where the text ends in the beginning of one, with each of `tails` behind.
+    words: Sequence[bytes] = ()
     tails: Sequence[bytes] = (b"",)
     probe_reach = 160  # an error further from the end than this is none that the next lexemes could mend
 
+    @abc.abstractmethod
     def errors(self, text: bytes) -> tuple[int, list[Finding]]:
         """Give the text's length as the parser counts, and its errors."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def is_about_end(self, text: bytes, length: int, finding: Finding) -> bool:
         """Say whether an error only means that the text stops too early."""
-        raise NotImplementedError
 
     def accepts(self, text: bytes) -> bool:
         """Say whether the whole text is a program: one parse."""

@@ -8,11 +8,11 @@ parameters), "throws", "value" (behind a declared variable).
 from __future__ import annotations
 
 from grammar.rules.java_places import (
+    BEGINNINGS,
     BLOCK,
     CODE,
     MODIFIERS,
     NAMES,
-    PRIMITIVES,
     STATIC_RECORD,
     TYPE_HEADERS,
     Place,
@@ -112,16 +112,12 @@ def _member_start(s: Place, terminal: str) -> Place | None:
             return CODE
         case "identifier":
             return s._replace(at="id")
-        case "record":
-            return s._replace(at="record")
-        case "void_type":
-            return s._replace(at="void")
         case "import" | "package":
             return None
         case _ if terminal in TYPE_HEADERS:
             return Place("header", "", TYPE_HEADERS[terminal])
-        case _ if terminal in PRIMITIVES:
-            return s._replace(at="type")
+        case _ if terminal in BEGINNINGS:
+            return s._replace(at=BEGINNINGS[terminal])
         case _ if terminal in MODIFIERS:
             return s._replace(at="mods")
         case _:

@@ -35,6 +35,8 @@ PRIMITIVES = ("byte", "short", "int", "long", "char", "float", "double", "boolea
 MODIFIERS = ("public", "protected", "private", "abstract", "static", "final", "strictfp", "default", "synchronized",
              "native", "transient", "volatile", "sealed", "non-sealed")  # fmt: skip
 TYPE_HEADERS = {"class": "class", "interface": "interface", "@interface": "interface", "enum": "enum"}
+# What begins a declaration, in a class body and in a block alike: how far it got.
+BEGINNINGS = {"record": "record", "void_type": "void", **dict.fromkeys(PRIMITIVES, "type")}
 BRACKETS = ("(", "[", "{")
 # A statement that begins with an operand ends in none of these operators.
 OPERATORS = ("&", ">", "<", ">=", "<=", "==", "!=", "&&", "||", "+", "-", "*", "/", "|", "^", "%", "<<", ">>", ">>>",

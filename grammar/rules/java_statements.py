@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from grammar.rules.java_places import (
     ASSIGNMENTS,
+    BEGINNINGS,
     BLOCK,
     CODE,
     MODIFIERS,
@@ -69,18 +70,14 @@ def _start(s: Place, terminal: str) -> Place | None:
             return s._replace(at="name")
         case "this" | "super":
             return s._replace(at="this")
-        case "record":
-            return s._replace(at="record")
-        case "void_type":
-            return s._replace(at="void")
         case "@" | "final":
             return s._replace(at="mods") if declares else None
         case "abstract" | "strictfp":
             return s._replace(at="class") if declares else None
         case _ if terminal in TYPE_HEADERS:
             return Place("header", "", TYPE_HEADERS[terminal]) if s.detail == "any" else None
-        case _ if terminal in PRIMITIVES:
-            return s._replace(at="type")
+        case _ if terminal in BEGINNINGS:
+            return s._replace(at=BEGINNINGS[terminal])
         case _ if terminal in PREFIXES or terminal in _NOT_LOCAL or terminal in ("import", "package"):
             return None
         case "++" | "--" | "new" | "<":
