@@ -96,7 +96,7 @@ def target_file(language: Language, tokens: Iterable[bytes]) -> bytes:
 def _rule_tables(tables: RuleTables) -> bytes:
     return b"".join([
         _numbers("H", tables.pseudo_base), _numbers("H", tables.reserved), _text(tables.blanks),
-        _sequence(_text(ending) for ending in tables.endings),
+        *(_sequence(map(_text, texts)) for texts in (tables.endings, tables.openers, tables.block_openers)),
         _sequence(map(_stack_table, tables.rules)), _sequence(map(_lexeme_table, tables.lexeme_filters)),
     ])  # fmt: skip
 

@@ -31,14 +31,22 @@ std::vector<u16> words_of(nb::handle h) {
     return w;
 }
 
+std::vector<std::string> texts_of(nb::handle h) {
+    std::vector<std::string> texts;
+    for (nb::handle item : h) {
+        const auto text = bytes_of(item);
+        texts.emplace_back(text.begin(), text.end());
+    }
+    return texts;
+}
+
 RuleTables rule_tables_of(nb::handle h) {
     RuleTables t;
     t.pseudo_base = nb::cast<std::vector<u16>>(h.attr("pseudo_base"));
     t.reserved = nb::cast<std::vector<u16>>(h.attr("reserved"));
-    for (nb::handle ending : h.attr("endings")) {
-        const auto text = bytes_of(ending);
-        t.endings.emplace_back(text.begin(), text.end());
-    }
+    t.endings = texts_of(h.attr("endings"));
+    t.openers = texts_of(h.attr("openers"));
+    t.block_openers = texts_of(h.attr("block_openers"));
     const auto blanks = bytes_of(h.attr("blanks"));
     t.blanks.assign(blanks.begin(), blanks.end());
     for (nb::handle r : h.attr("rules")) {

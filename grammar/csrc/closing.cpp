@@ -9,6 +9,7 @@ namespace codefusion {
 namespace {
 
 constexpr u32 kMaxExpansions = 1500;
+constexpr u32 kFirstExpansions = 10, kMaxExpansionsToSuffix = 40;  // what takes more, opening finds sooner
 constexpr u32 kEndingCost = 4;  // less than what its lexemes would cost one by one
 // A suffix that nothing leads to is read again behind every candidate: so many bytes, or so many times, at most.
 constexpr u64 kMaxSuffixBytes = 1 << 20, kMaxSuffixReads = 8;
@@ -25,7 +26,7 @@ bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') |
 
 }  // namespace
 
-Closing::Closing(Recognizer* recognizer) : recognizer_(recognizer) {}
+Closing::Closing(Recognizer* recognizer) : recognizer_(recognizer), opening_(recognizer) {}
 
 // The shortest text of every terminal: its name where that is the text, else found in the automaton.
 void Closing::spell() {
@@ -275,15 +276,31 @@ bool Closing::accepted(const std::vector<Thread>& threads, const std::string& su
 
 Closing::Result Closing::close(const std::vector<Thread>& threads, const std::string& suffix) {
     if (!built_) build();
-    Result result;
     suffix_bytes_ = 0;
-    const u64 most = std::max<u64>(kMaxSuffixBytes, kMaxSuffixReads * suffix.size());
     if (accepted(threads, suffix)) return {true, {}};
     u64 memo = suffix.size();
     for (char c : suffix) memo = memo * 0x100000001b3ull ^ static_cast<u8>(c);
     for (const Thread& t : threads) memo = hash_combine(hash_combine(memo, t.node), static_cast<u64>(t.config) << 32 | t.indent);
     const auto known = known_.find(memo);
     if (known != known_.end()) return known->second;
+    const u64 budget = std::max<u64>(kMaxSuffixBytes, kMaxSuffixReads * suffix.size());
+    Result result = search(threads, suffix, suffix.empty() ? kMaxExpansions : kFirstExpansions);
+    if (!result.found && !suffix.empty())
+        if (const Result closed = close(threads); closed.found) {
+            result.bytes = opening_.find_again(threads, closed.bytes, suffix, budget);
+            if (result.bytes.empty()) result = search(threads, suffix, kMaxExpansionsToSuffix);
+            if (!result.found && result.bytes.empty()) result.bytes = opening_.find(threads, closed.bytes, suffix, budget);
+            result.found = !result.bytes.empty();
+        }
+    failures += !result.found;
+    if (known_.size() >= kMaxKnown || recognizer_->forest.size() > (1u << 20)) known_.clear();
+    known_.emplace(memo, result);
+    return result;
+}
+
+Closing::Result Closing::search(const std::vector<Thread>& threads, const std::string& suffix, u32 max_expansions) {
+    Result result;
+    const u64 most = std::max<u64>(kMaxSuffixBytes, kMaxSuffixReads * suffix.size());
     searches++;
     struct Item {
         u32 estimate, length;
@@ -318,7 +335,7 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
         result = {true, item.text + word};
         best = cost;
     };
-    for (u32 n = 0; n < kMaxExpansions && !queue.empty() && spare < 8 && suffix_bytes_ < most; n++) {
+    for (u32 n = 0; n < max_expansions && !queue.empty() && spare < 8 && suffix_bytes_ < most; n++) {
         const Item item = queue.top();
         queue.pop();
         spare += result.found;
@@ -331,9 +348,6 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
             for (const std::string& w : words) append(item, t, w, weight(w));
         }
     }
-    failures += !result.found;
-    if (known_.size() >= kMaxKnown || recognizer_->forest.size() > (1u << 20)) known_.clear();
-    known_.emplace(memo, result);
     return result;
 }
 

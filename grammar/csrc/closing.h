@@ -4,7 +4,7 @@
 // over shifts, gotos and reductions); a best-first search then spells it. The table ignores rules and lookaheads,
 // so the search checks every step with the recogniser: what it returns ends in an accepted text.
 #pragma once
-#include "recognizer.h"
+#include "opening.h"
 
 namespace codefusion {
 
@@ -33,6 +33,7 @@ private:
         u32 cost;
     };
     void build();
+    Result search(const std::vector<Thread>& threads, const std::string& suffix, u32 max_expansions);
     void spell();
     u32 distance(NodeId below, u16 lr, u32 depth);
     u32 distance(NodeId node) { return distance(recognizer_->forest[node].parent, recognizer_->forest.state(node).lr, 0); }
@@ -45,6 +46,7 @@ private:
     std::string indentation(const Indent& indent) const;
 
     Recognizer* recognizer_;
+    Opening opening_;
     u64 suffix_bytes_ = 0;  // read in this search
     bool built_ = false;
     std::vector<std::vector<Way>> ways_;

@@ -112,18 +112,33 @@ bool Matcher::can_end_locked() {
     return ends_here();
 }
 
-// Whether the text may end before the suffix. Most places are ruled out by the suffix's first bytes.
+// Whether the text may end before the suffix. Most places are ruled out by the suffix's first bytes; where it is read
+// on, its parse soon is one that was met before, behind a statement that differs.
 bool Matcher::ends_here() {
     Recognizer& r = engine_->recognizer;
     if (suffix_.empty()) return r.can_end(current_);
+    if (suffix_ends_.size() > kMaxSuffixEnds || suffix_ends_at_ != engine_->collections) suffix_ends_.clear();
+    suffix_ends_at_ = engine_->collections;  // a collection renumbers stacks
     std::vector<Thread> now = current_;
-    for (std::size_t at = 0, step = 4; at < suffix_.size(); at += step, step = 64) {
+    std::vector<u64> seen;
+    std::optional<bool> ends;
+    for (std::size_t at = 0, step = 4; at < suffix_.size() && !ends; at += step, step = 64) {
+        u64 key = at;
+        for (const Thread& t : now) key = hash_combine(hash_combine(key, t.node), static_cast<u64>(t.config) << 32 | t.indent);
+        const auto known = suffix_ends_.find(key);
+        if (known != suffix_ends_.end()) {
+            ends = known->second;
+            break;
+        }
+        seen.push_back(key);
         r.advance(now, std::string_view(suffix_).substr(at, step), next_);
         r.keep_viable(next_);
-        if (next_.empty()) return false;
+        if (next_.empty()) ends = false;
         now.swap(next_);
     }
-    return r.can_end(now);
+    if (!ends) ends = r.can_end(now);
+    for (const u64 key : seen) suffix_ends_.emplace(key, *ends);
+    return *ends;
 }
 
 Closing::Result Matcher::closing() {

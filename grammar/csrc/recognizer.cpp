@@ -101,6 +101,7 @@ void Recognizer::advance(const std::vector<Thread>& threads, std::string_view by
 void Recognizer::after_lexeme(const Job& job, const LexOutcome& o, std::vector<Job>& jobs) {
     const u32 terminal = forest.effective(job.node, o.terminal, o.keyword);
     if (!forest.valid(job.node).has(terminal)) return;
+    num_lexemes++;
     stepped_.clear();
     forest.step(job.node, terminal, stepped_);
     for (const NodeId n : stepped_) jobs.push_back({n, job.indent, lexer.start(forest.state(n).mode, o.end), o.end});
@@ -132,6 +133,7 @@ void Recognizer::run(std::vector<Job>& jobs, const std::string& text, std::vecto
             case LexEvent::kResolve:
                 resolved.clear();
                 resolve(job.node, job.indent, job.lex.column, job.lex.alt_column, o.crossed_newline, resolved);
+                num_lexemes += !resolved.empty();
                 for (const Resolved& r : resolved)
                     jobs.push_back({r.node, r.indent, lexer.start(forest.state(r.node).mode, o.end), o.end});
                 break;

@@ -74,6 +74,7 @@ public:
     Lexer lexer;
     StateTable states;
     StackForest forest;
+    u64 num_lexemes = 0;      // completed in any parse, ever; a line start counts, too
     u64 dropped_threads = 0;  // parses given up because of a bound, ever
 
     std::vector<Indent> indents;

@@ -27,6 +27,8 @@ struct RuleTables {
     std::vector<u16> reserved;     // keywords that are never an identifier
     std::vector<LexemeFilter> filters;
     std::vector<std::string> endings;  // texts that a closing may try, beside single lexemes
+    std::vector<std::string> openers;  // texts that may be put before right context, see opening.h
+    std::vector<std::string> block_openers;  // of them, headers of indented blocks
     std::string blanks;            // the only characters skipped between lexemes; empty: whatever the grammar skips
 };
 

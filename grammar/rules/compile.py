@@ -70,6 +70,8 @@ class RuleTables:
     lexeme_filters: list[LexemeTable] = field(default_factory=list[LexemeTable])
     blanks: bytes = b""
     endings: list[bytes] = field(default_factory=list[bytes])
+    openers: list[bytes] = field(default_factory=list[bytes])
+    block_openers: list[bytes] = field(default_factory=list[bytes])
 
 
 def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
@@ -88,7 +90,9 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         reserved=[i for word in rules.reserved for i in _known(symbols.terminals(word), word, "reserved")],
         lexeme_filters=[_lexeme_table(rule, symbols) for rule in rules.lexeme_rules],
         blanks=rules.blanks.encode(),
-        endings=[ending.encode() for ending in rules.endings],
+        endings=[text.encode() for text in rules.endings],
+        openers=[text.encode() for text in rules.openers],
+        block_openers=[text.encode() for text in rules.block_openers],
     )
 
 

@@ -75,6 +75,8 @@ class LanguageRules:
     blanks    the only characters that may stand between lexemes.
     extras    terminals that may stand anywhere.
     endings   texts that may be tried to end a program, beside single lexemes: where only a longer one does.
+    openers   texts that may be put before right context, to open what it closes (see csrc/opening.h).
+    block_openers  headers of indented blocks, for the same.
     variants  (base terminal, number of variants) that the language's scanner tells apart.
     """
 
@@ -83,5 +85,7 @@ class LanguageRules:
     reserved: tuple[str, ...] = ()
     blanks: str = ""
     endings: tuple[str, ...] = ()
+    openers: tuple[str, ...] = ()
+    block_openers: tuple[str, ...] = ()
     variants: tuple[tuple[str, int], ...] = ()
     extras: tuple[str, ...] = ("comment",)

@@ -95,7 +95,8 @@ RuleTables rule_tables_of(Reader& r) {
     t.pseudo_base = array_of<u16>(r);
     t.reserved = array_of<u16>(r);
     t.blanks = r.text();
-    for (u64 n = r.value<u64>(); n > 0; n--) t.endings.push_back(r.text());
+    for (auto* texts : {&t.endings, &t.openers, &t.block_openers})
+        for (u64 n = r.value<u64>(); n > 0; n--) texts->push_back(r.text());
     for (u64 n = r.value<u64>(); n > 0; n--) t.rules.push_back(stack_rule_of(r));
     for (u64 n = r.value<u64>(); n > 0; n--) t.filters.push_back(lexeme_filter_of(r));
     return t;
