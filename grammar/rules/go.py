@@ -30,11 +30,12 @@ LEXEMES = (
 )
 
 OPENERS = (
-    "a", "a ", "\nfunc a(a ", "\nfunc a(){", "\nfunc a(", "\nfunc a()", "{", "(", "a(", "a[", "[]a{", "a{", "a=", "a:", "a,", "if a{", "if a", "for a{",
-    "for ", "for a:=range ", "switch a{case a:", "switch a{", "select{case a:", "select{", "switch a:=a.(type){case a:", "case ",
-    "func(){", "go func(){", "a:=", '"', "'", "`", "/*", "//", "\nimport(", "\nimport ", "\nconst(", "\nvar(", "\nvar a ",
-    "\nvar a=", "\ntype a struct{", "\ntype a interface{", "\ntype(", "\ntype a ", "return ", "map[a]", "\nvar a=[]a{", "\n",
-    "a.", "if a{}", "if a{}else ", "for i:=0;i<a(", "for i:=0;", "if a:=", "a:=[]a{{", "\nvar a=[]a{{", "return a(", "&a{",
+    "a", "a ", "\nfunc a(a ", "\nfunc a(){", "\nfunc a(", "\nfunc a()", "{", "(", "a(", "a[", "[]a{", "a{", "a=",
+    "a:", "a,", "if a{", "if a", "for a{", "for ", "for a:=range ", "switch a{case a:", "switch a{",
+    "select{case a:", "select{", "switch a:=a.(type){case a:", "case ", "func(){", "go func(){", "a:=", '"', "'",
+    "`", "/*", "//", "\nimport(", "\nimport ", "\nconst(", "\nvar(", "\nvar a ", "\nvar a=", "\ntype a struct{",
+    "\ntype a interface{", "\ntype(", "\ntype a ", "return ", "map[a]", "\nvar a=[]a{", "\n", "a.", "if a{}",
+    "if a{}else ", "for i:=0;i<a(", "for i:=0;", "if a:=", "a:=[]a{{", "\nvar a=[]a{{", "return a(", "&a{",
 )  # fmt: skip
 
 GO = LanguageRules(

@@ -21,10 +21,12 @@ RESERVED = (
 
 
 OPENERS = (
-    "a", "a ", "void a(a", "class a{", "interface a{", "enum a{", "record a(", "void a(){", "void a(", "{", "(", "a(", "a[", "a[]a={", "a=",
-    "a->{", "new a(){", "new a[]{", "if(a", "if(a)", "if(a){", "for(", "for(;;){", "try{", "try(a a=", "do{", "switch(a){case 0:",
-    "switch(a){", "a=switch(a){case 0->", "case ", '"', "'", '"""\n', "/*", "//", "@a(", "@a ", "return ", "import ", "int a",
-    "a?", "a.", "a<", "throw ", "class a extends ", "class a{void a(){", "module a{", "module a{exports ", "a=new a[][]{{", "return a(", "void a()throws ", "synchronized(",
+    "a", "a ", "void a(a", "class a{", "interface a{", "enum a{", "record a(", "void a(){", "void a(", "{", "(",
+    "a(", "a[", "a[]a={", "a=", "a->{", "new a(){", "new a[]{", "if(a", "if(a)", "if(a){", "for(", "for(;;){",
+    "try{", "try(a a=", "do{", "switch(a){case 0:", "switch(a){", "a=switch(a){case 0->", "case ", '"', "'",
+    '"""\n', "/*", "//", "@a(", "@a ", "return ", "import ", "int a", "a?", "a.", "a<", "throw ",
+    "class a extends ", "class a{void a(){", "module a{", "module a{exports ", "a=new a[][]{{", "return a(",
+    "void a()throws ", "synchronized(",
 )  # fmt: skip
 
 

@@ -57,11 +57,12 @@ RESERVED = (
 )  # fmt: skip
 
 OPENERS = (
-    "a", "a ", "a(", "a[", "(", "[", "{", "{a:", "a=", "a,", "a:a=", "if a", "if a:", "for a in ", "for ", "def a(", "def a()", "async def a(",
-    "class a", "class a(", "while a", "with a", "lambda:", "lambda ", "return ", "return a(", "return (", "a=(", "a=a(", "elif a", "import ", "import a.", "from a import ", "from a ",
-    "from a import(", '"', "'", '"""', "'''", 'f"', "f'", 'f"{', "f'{", 'f"""', 'r"', "#", "@", "@a(", "a.", "a if a ",
-    "a for a in a ", "assert ", "raise ", "del ", "except a", "except(", "case ", "a->", "await a(", "try", "else", "yield ",
-    "global ", "not ",
+    "a", "a ", "a(", "a[", "(", "[", "{", "{a:", "a=", "a,", "a:a=", "if a", "if a:", "for a in ", "for ", "def a(",
+    "def a()", "async def a(", "class a", "class a(", "while a", "with a", "lambda:", "lambda ", "return ",
+    "return a(", "return (", "a=(", "a=a(", "elif a", "import ", "import a.", "from a import ", "from a ",
+    "from a import(", '"', "'", '"""', "'''", 'f"', "f'", 'f"{', "f'{", 'f"""', 'r"', "#", "@", "@a(", "a.",
+    "a if a ", "a for a in a ", "assert ", "raise ", "del ", "except a", "except(", "case ", "a->", "await a(",
+    "try", "else", "yield ", "global ", "not ",
 )  # fmt: skip
 BLOCK_OPENERS = (
     "if a:", "def a():", "async def a():", "while a:", "try:", "class a:", "match a:", "for a in a:", "case a:",
