@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from grammar import Language, SyntaxMatcher, can_end
+from grammar import Language, SyntaxMatcher, can_end, load_language
 from tests.grammar.conftest import sources, vocabulary_of
 
 
@@ -63,3 +63,52 @@ def test_a_closing_leads_to_the_suffix(python: Language) -> None:
     closing = matcher.closing_bytes()
     assert closing is not None
     assert can_end(python, b"x = f([1, " + closing + b")\ny = 2\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "suffix"),
+    [
+        ("java", b"class A { int x;", b" b); }\n return y; } }\n"),
+        ("java", b"class A { } ", b'text", 3); } }'),
+        ("java", b"import a.b;", b" comment */ int x; }"),
+        ("go", b"package p\n", b"b)\n\t}\n}\n"),
+        ("go", b"package p\nfunc f() {\n", b"}\n}\n}\n"),
+        ("python", b"x = 1\n", b"a)\n    except E:\n        return 3\n"),
+        ("python", b"def f():\n  x = [", b" y\n        else:\n            z()\n    w()\n"),
+        ("python", b"if a:\n    b\n", b"d'''\n        return 1\n"),
+    ],
+)
+def test_what_the_suffix_closes_is_opened_anew(name: str, prefix: bytes, suffix: bytes) -> None:
+    language = load_language(name)
+    vocabulary = vocabulary_of(sources(name), 100, 1)
+    closing = SyntaxMatcher(language, vocabulary, prefix, suffix).closing_bytes()
+    assert closing
+    assert can_end(language, prefix + closing + suffix)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_from_a_gap_a_way_to_the_suffix_is_nearly_always_found(language: Language, seed: int) -> None:
+    rng = random.Random(seed)
+    texts = [text for text in sources(language.name, seed) if len(text) < 8000]
+    vocabulary = vocabulary_of(texts, 200, 1)
+    found = 0
+    for _ in range(40):
+        text = rng.choice(texts)
+        start, end = sorted(rng.sample(range(len(text)), 2))
+        closing = SyntaxMatcher(language, vocabulary, text[:start], text[end:]).closing_bytes()
+        if closing is None:  # the search is bounded; that a way exists shows the text itself
+            continue
+        assert can_end(language, text[:start] + closing + text[end:])
+        found += 1
+    assert found >= 34
+
+
+def test_where_the_suffix_fits_does_not_depend_on_what_was_asked_before(language: Language) -> None:
+    text = max(sources(language.name), key=len)
+    vocabulary = vocabulary_of([text], 100, 1)
+    start, end = len(text) // 3, len(text) // 3 + 120
+    matcher = SyntaxMatcher(language, vocabulary, text[:start], text[end:])
+    for at in range(start, end):
+        fresh = SyntaxMatcher(language, vocabulary, text[:at], text[end:])
+        assert matcher.can_end == fresh.can_end == can_end(language, text[:at] + text[end:])
+        assert matcher.accept_token(text[at])
