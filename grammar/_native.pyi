@@ -54,6 +54,7 @@ class Vocabulary:
     def stop_ids(self) -> list[int]: ...
     @property
     def fingerprint(self) -> int: ...
+    def token_bytes(self, id: int) -> bytes | None: ...  # noqa: A002
     def tokenize(self, text: bytes) -> list[int] | None:
         """Ids of the longest token at each place; None when a byte has no token."""
 

@@ -31,6 +31,10 @@ class TokenVocabulary:
         """Ids that end the text."""
         return self.native.stop_ids
 
+    def token_bytes(self, token_id: int) -> bytes | None:
+        """Give the bytes of a token; None for ids without text."""
+        return self.native.token_bytes(token_id)
+
     @classmethod
     def from_bytes(
         cls, tokens: Sequence[bytes | None], *, eos_ids: Iterable[int], width: int | None = None

@@ -130,7 +130,7 @@ def compare_closings(
 ) -> None:  # fmt: skip
     """Cuts anywhere, closed by the engine: the language's own parser has to accept what comes out."""
     vocabulary = _bytes_vocabulary()
-    texts = _accepted_pieces(report.language, oracle, files, rng)
+    texts = accepted_pieces(report.language, oracle, files, rng)
     for _ in range(count):
         steps.begin("closings")
         text = next(texts)
@@ -152,7 +152,7 @@ def compare_suffixes(
 ) -> None:  # fmt: skip
     """Gaps in real text: a lexeme that may stand there, and whether a way from it to the right context is found."""
     vocabulary, pieces, pool = _bytes_vocabulary(), Pieces(report.language), list[bytes]()
-    texts = _accepted_pieces(report.language, oracle, files, rng)
+    texts = accepted_pieces(report.language, oracle, files, rng)
     while report.suffixes.compared < count:
         text = next(texts)
         spans = pieces.lexemes(text)
@@ -180,7 +180,7 @@ def _bytes_vocabulary() -> TokenVocabulary:
     return TokenVocabulary.from_bytes([*(bytes([b]) for b in range(256)), b"<stop>"], eos_ids=[256])
 
 
-def _accepted_pieces(
+def accepted_pieces(
     language: str, oracle: Oracle, files: list[SourceFile], rng: random.Random
 ) -> Iterator[bytes]:
     """Give pieces that the language's own parser accepts, over and over."""
@@ -201,7 +201,7 @@ def _mutants(
 ) -> Iterator[tuple[bytes, bytes]]:
     pieces, pool = Pieces(language), list[bytes]()
     made = 0
-    for text in _accepted_pieces(language, oracle, files, rng):
+    for text in accepted_pieces(language, oracle, files, rng):
         spans = pieces.lexemes(text)
         if len(spans) < 5:
             continue

@@ -192,6 +192,11 @@ NB_MODULE(_native, m) {
         .def_ro("width", &Vocabulary::width)
         .def_ro("stop_ids", &Vocabulary::stop_ids)
         .def_ro("fingerprint", &Vocabulary::fingerprint)
+        .def("token_bytes", [](const Vocabulary& v, u32 id) -> nb::object {
+            const std::string* text = v.bytes(id);
+            if (text == nullptr) return nb::none();
+            return nb::bytes(text->data(), text->size());
+        })
         .def("tokenize", [](const Vocabulary& v, nb::bytes text) { return v.tokenize(std::string_view(text.c_str(), text.size())); });
     nb::class_<Engine>(m, "Engine")
         .def("__init__", [](Engine* e, std::shared_ptr<Language> l, std::shared_ptr<Vocabulary> v, std::size_t max_bytes) {

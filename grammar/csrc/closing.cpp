@@ -12,7 +12,7 @@ constexpr u32 kMaxExpansions = 1500;
 constexpr u32 kFirstExpansions = 10, kMaxExpansionsToSuffix = 40;  // what takes more, opening finds sooner
 constexpr u32 kEndingCost = 4;  // less than what its lexemes would cost one by one
 // A suffix that nothing leads to is read again behind every candidate: so many bytes, or so many times, at most.
-constexpr u64 kMaxSuffixBytes = 1 << 20, kMaxSuffixReads = 8;
+constexpr u64 kMaxSuffixBytes = 1 << 19, kMaxSuffixReads = 8;
 constexpr std::size_t kMaxKnown = 1 << 16;
 
 // What a text costs in the search: indentation hardly anything, or deep blocks would never be closed.

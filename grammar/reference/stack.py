@@ -106,6 +106,9 @@ class Parser:
         self.table, self.rules = table, StackRules(tables, num_terminals)
         self._num_terminals, self._pseudo_base = num_terminals, tables.pseudo_base
         self._reserved = frozenset(tables.reserved)
+        # Where line breaks matter: a comment ends its line, so it may stand only where the line may end, too.
+        self.line_ends: frozenset[int] = frozenset()
+        self.comments: frozenset[int] = frozenset()
 
     def start(self) -> Stack:
         """Give the stack of the empty text."""
@@ -132,7 +135,7 @@ class Parser:
                         after = None if context is None else self._ended(node.push(state, context))
                         results += [after] if after and after not in results else []
                     case ShiftExtra():
-                        if self.rules.shift(node.context, lookahead) is not None and node not in results:
+                        if self._takes_extra(node, lookahead) and node not in results:
                             results.append(node)
                     case Reduce():
                         after = self._reduce(node, action)
@@ -141,6 +144,13 @@ class Parser:
                     case Accept():
                         pass
         return results
+
+    def _takes_extra(self, stack: Stack, terminal: int) -> bool:
+        if self.rules.shift(stack.context, terminal) is None:
+            return False
+        in_bracket = self.rules.lex_flags(stack.context) != 0
+        can_end_line = in_bracket or any(self.table.has_actions(stack.state, end) for end in self.line_ends)
+        return can_end_line or terminal not in self.comments
 
     def accepts_end(self, stack: Stack) -> bool:
         """Say whether the text may end here."""

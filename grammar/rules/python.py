@@ -19,6 +19,7 @@ from grammar.rules.python_expressions import (
 )
 from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS
 from grammar.rules.python_statements import ASSIGNMENT, SCOPE, SIMPLE_STATEMENTS
+from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, STARS
 
 _DIGITS = r"[0-9](_?[0-9])*"
 _EXPONENT = rf"[eE][+-]?{_DIGITS}"
@@ -77,6 +78,9 @@ PYTHON = LanguageRules(
         ASSIGNMENT,
         SIMPLE_STATEMENTS,
         AS_TARGETS,
+        FOR_TARGETS,
+        DEL_TARGETS,
+        STARS,
         WALRUS,
         KEYWORDS_AS_NAMES,
         NEIGHBOURS,

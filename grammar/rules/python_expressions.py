@@ -351,7 +351,7 @@ STRING_MIX = StackRule(
 # ---- one lexeme back: where a star or a comma cannot stand
 
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^", "~", "not", "and", "or", "==", "!=",
-              "<", "<=", ">", ">=", "is", "await", "if", "elif", "while", "assert", "raise", "del")  # fmt: skip
+              "<", "<=", ">", ">=", "is", "await", ":=", "if", "elif", "while", "assert", "raise", "del")  # fmt: skip
 
 
 def _neighbour_shift(state: State, terminal: str) -> State | None:
