@@ -1,0 +1,87 @@
+"""The candidate's half of a function task: load the program, answer calls. Shares its process with hostile code.
+
+What it sends is therefore never believed, only compared. One line of JSON each way:
+
+    in    {"call": name, "args": […], "kwargs": {…}}            in the codec's form
+    out   {"ready": true} | {"compile": message} | {"load": [type, message]}      once
+          {"value": …, "args": … when they were changed} | {"raised": [type, message]} | {"opaque": message}
+"""
+
+import json
+import os
+import sys
+import types
+
+MESSAGE_CHARACTERS = 500
+
+
+def describe(error):
+    """Give an exception's type and message; even its __str__ may be hostile."""
+    try:
+        message = str(error)[:MESSAGE_CHARACTERS]
+    except BaseException:
+        message = ""
+    return [type(error).__name__, message]
+
+
+def load(path):
+    """Execute the program as a module of its own; gives its namespace and the first line to send."""
+    module = types.ModuleType("candidate")
+    sys.modules["candidate"] = module
+    try:
+        with open(path, "rb") as source:
+            code = compile(source.read(), "program.py", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        return {}, {"compile": ": ".join(describe(error))}
+    try:
+        exec(code, module.__dict__)
+    except BaseException as error:
+        return {}, {"load": describe(error)}
+    return module.__dict__, {"ready": True}
+
+
+def answer(namespace, request):
+    """Make one call."""
+    args, kwargs = from_json(request["args"]), from_json(request["kwargs"])
+    try:
+        target = namespace[request["call"]]
+        value = target(*args, **kwargs)
+    except BaseException as error:
+        return {"raised": describe(error)}
+    try:
+        reply = {"value": _to_json(value, 0)}
+        if any(type(each) in (list, dict, set) for each in args):
+            after = _to_json(args, 0)
+            if after != request["args"]:
+                reply["args"] = after
+    except Exception as error:
+        return {"opaque": ": ".join(describe(error))}
+    return reply
+
+
+def send(descriptor, reply):
+    """Write a line whole."""
+    try:
+        line = json.dumps(reply, separators=(",", ":"))
+    except Exception as error:
+        line = json.dumps({"opaque": ": ".join(describe(error))})
+    data = line.encode() + b"\n"
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def main(path, requests, replies):
+    """Answer calls until there are no more."""
+    namespace, first = load(path)
+    send(replies, first)
+    if "ready" not in first:
+        return
+    with os.fdopen(requests, "rb") as lines:
+        for line in lines:
+            send(replies, answer(namespace, json.loads(line)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,185 @@
+"""The tests' half of a function task: run the tests, ask the candidate in the other sandbox for each call.
+
+Nothing of the candidate is in this process, so it cannot be reached from there: no frames, no files, no patched
+AssertionError, no object with a lying __eq__. The report is one line of JSON: {"status": …, "detail": …}.
+"""
+
+import ast
+import builtins
+import json
+import os
+import sys
+import traceback
+
+MAX_LINE = 64 << 20
+
+
+class GoneError(BaseException):
+    """The candidate's process has ended. No Exception, so that tests cannot mistake it for one of theirs."""
+
+
+class ProtocolError(BaseException):
+    """The candidate's process sent what its driver never sends."""
+
+
+class OpaqueError(BaseException):
+    """A result or an argument has no plain form."""
+
+
+class CandidateError(Exception):
+    """The candidate raised an exception that has no built-in type."""
+
+
+class Channel:
+    """Lines to and from the candidate."""
+
+    def __init__(self, requests, replies):
+        self._requests = requests
+        self._replies = os.fdopen(replies, "rb")
+
+    def receive(self):
+        line = self._replies.readline(MAX_LINE)
+        if not line.endswith(b"\n"):
+            raise ProtocolError("an answer is too long") if len(line) >= MAX_LINE else GoneError()
+        try:
+            reply = json.loads(line)
+        except (ValueError, RecursionError):
+            reply = None
+        if type(reply) is not dict:
+            raise ProtocolError("an answer is not in the protocol's form")
+        return reply
+
+    def send(self, request):
+        data = json.dumps(request, separators=(",", ":")).encode() + b"\n"
+        try:
+            while data:
+                data = data[os.write(self._requests, data) :]
+        except BrokenPipeError:
+            raise GoneError from None
+
+
+class Proxy:
+    """Stands for a function of the candidate's."""
+
+    def __init__(self, channel, name):
+        self._channel = channel
+        self.__name__ = name
+
+    def __call__(self, *args, **kwargs):
+        try:
+            request = {"call": self.__name__, "args": _to_json(list(args), 0), "kwargs": _to_json(kwargs, 0)}
+        except (NotPlainError, RecursionError) as error:
+            raise OpaqueError(f"an argument of {self.__name__}: {error}") from None
+        self._channel.send(request)
+        return read_reply(self._channel.receive(), args)
+
+
+def read_reply(reply, args):
+    """Give a call's value, or raise as the candidate did."""
+    try:
+        if "value" in reply:
+            take_changes(reply, args)
+            return from_json(reply["value"])
+        if "raised" in reply:
+            kind, message = reply["raised"]
+            raise_like(str(kind), str(message))
+        if "opaque" in reply:
+            raise OpaqueError(str(reply["opaque"])[:500])
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, AttributeError) as error:
+        if "value" in reply or "raised" not in reply:
+            raise ProtocolError(f"an answer cannot be read: {error}") from None
+        raise
+    raise ProtocolError("an answer is not in the protocol's form")
+
+
+def take_changes(reply, args):
+    """Repeat what the candidate did to lists, dictionaries and sets that it was given."""
+    if "args" not in reply:
+        return
+    changed = from_json(reply["args"])
+    if type(changed) is not list or len(changed) != len(args):
+        raise ProtocolError("an answer is not in the protocol's form")
+    for ours, theirs in zip(args, changed):
+        if type(ours) is list and type(theirs) is list:
+            ours[:] = theirs
+        elif type(ours) in (dict, set) and type(theirs) is type(ours):
+            ours.clear()
+            ours.update(theirs)
+
+
+def raise_like(kind, message):
+    """Raise the built-in exception of that name, so that tests of errors work; else CandidateError."""
+    found = getattr(builtins, kind, None)
+    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, UnicodeError):
+        error = found(message)
+    else:
+        error = CandidateError(f"{kind}: {message}")
+    error.from_candidate = True
+    raise error
+
+
+def calls_check(tree):
+    """Whether the tests call the check() that they define."""
+    calls = [node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    return any(isinstance(call.func, ast.Name) and call.func.id == "check" for call in calls)
+
+
+def run_tests(task, channel):
+    """Execute prelude and tests with the candidate's functions by their names."""
+    namespace = {"__name__": "tests"}
+    exec(compile(task["prelude"], "prelude", "exec"), namespace)
+    for name in task["names"]:
+        namespace[name] = Proxy(channel, name)
+    tree = ast.parse(task["tests"], "tests")
+    exec(compile(tree, "tests", "exec"), namespace)
+    if task["entry_point"] and callable(namespace.get("check")) and not calls_check(tree):
+        namespace["check"](namespace[task["entry_point"]])
+
+
+def judge(task, channel):
+    """Give the report's status and detail."""
+    first = channel.receive()
+    if "compile" in first:
+        return "compile_error", str(first["compile"])[:500]
+    if "load" in first:
+        kind, message = first["load"]
+        return ("memory" if kind == "MemoryError" else "failed"), f"loading the program raised {kind}: {message}"
+    if first != {"ready": True}:
+        raise ProtocolError("the first line is not in the protocol's form")
+    try:
+        run_tests(task, channel)
+    except Exception as error:
+        return describe_failure(error)
+    return "passed", "every test passed"
+
+
+def describe_failure(error):
+    """Say whose exception ended the tests."""
+    message = f"{type(error).__name__}: {str(error)[:300]}".rstrip(": ")
+    if getattr(error, "from_candidate", False):
+        return ("memory" if isinstance(error, MemoryError) else "failed"), f"the program raised {message}"
+    where = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in where if frame.filename == "tests"]
+    return "failed", f"{message} (line {lines[-1]} of the tests)" if lines else message
+
+
+def main(path, requests, replies, report):
+    """Judge, and say so on the report's descriptor."""
+    with open(path, encoding="utf-8") as source:
+        task = json.load(source)
+    try:
+        status, detail = judge(task, Channel(requests, replies))
+    except GoneError:
+        status, detail = "gone", "the program ended before its tests did"
+    except ProtocolError as error:
+        status, detail = "forged", str(error)
+    except OpaqueError as error:
+        status, detail = "failed", f"the program returned what is no plain value: {error}"
+    except (SyntaxError, SystemExit) as error:
+        status, detail = "failed", f"the tests ended with {type(error).__name__}: {error}"
+    os.write(report, json.dumps({"status": status, "detail": detail}).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:5]))
+    os._exit(0)
