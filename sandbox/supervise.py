@@ -161,6 +161,12 @@ def supervise(
     return [each.outcome for each in watched]
 
 
+def abandon(started: Started) -> None:
+    """End and clean up a process that was never supervised; does nothing otherwise."""
+    if started.process.returncode is None:
+        _Watched(started, None).close()
+
+
 def _register(selector: selectors.BaseSelector, each: _Watched) -> None:
     selector.register(each.exit_fd, selectors.EVENT_READ, (each, None, 0))
     for descriptor, target, limit in each.outputs:

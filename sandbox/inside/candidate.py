@@ -3,7 +3,7 @@
 What it sends is therefore never believed, only compared. One line of JSON each way:
 
     in    {"call": name, "args": […], "kwargs": {…}}            in the codec's form
-    out   {"ready": true} | {"compile": message} | {"load": [type, message]}      once
+    out   {"functions": […], "others": […], "modules": […]} | {"compile": message} | {"load": [type, message]}   once
           {"value": …, "args": … when they were changed} | {"raised": [type, message]} | {"opaque": message}
 """
 
@@ -37,7 +37,18 @@ def load(path):
         exec(code, module.__dict__)
     except BaseException as error:
         return {}, {"load": describe(error)}
-    return module.__dict__, {"ready": True}
+    return module.__dict__, inventory(module.__dict__)
+
+
+def inventory(namespace):
+    """Name what the program defines, by kind, for tests that do not say what they need."""
+    found = {"functions": [], "others": [], "modules": []}
+    for name, value in list(namespace.items()):
+        if not name.startswith("__"):
+            kind = type(value)
+            is_function = kind is not type and hasattr(value, "__call__")
+            found["modules" if kind is types.ModuleType else "functions" if is_function else "others"].append(name)
+    return found
 
 
 def answer(namespace, request):
@@ -74,7 +85,7 @@ def main(path, requests, replies):
     """Answer calls until there are no more."""
     namespace, first = load(path)
     send(replies, first)
-    if "ready" not in first:
+    if "functions" not in first:
         return
     with os.fdopen(requests, "rb") as lines:
         for line in lines:

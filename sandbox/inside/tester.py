@@ -26,6 +26,10 @@ class OpaqueError(BaseException):
     """A result or an argument has no plain form."""
 
 
+class InexpressibleError(BaseException):
+    """The tests use classes or values of the program, which cannot be reached by calls."""
+
+
 class CandidateError(Exception):
     """The candidate raised an exception that has no built-in type."""
 
@@ -124,13 +128,42 @@ def calls_check(tree):
     return any(isinstance(call.func, ast.Name) and call.func.id == "check" for call in calls)
 
 
-def run_tests(task, channel):
+def used_names(tree):
+    """Give the names that tests read and do not define themselves."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    return read - {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+
+
+def fill(namespace, task, inventory, tree, channel):
+    """Give the tests what they use of the program.
+
+    Never a name that Python or the prelude has: a candidate that defines `set` or `isinstance` would judge itself.
+    A task about a function named as a built-in one (MBPP has `sum`) has no other name to ask for, or says so.
+    """
+    entry = task["entry_point"]
+    if entry:
+        namespace[entry] = Proxy(channel, entry)
+        return
+    used = used_names(tree) - set(namespace)
+    functions = used.intersection(map(str, inventory["functions"]))
+    own = {name for name in functions if not hasattr(builtins, name)}
+    for name in own or functions:
+        namespace[name] = Proxy(channel, name)
+    used -= functions
+    for name in used.intersection(map(str, inventory["modules"])) & set(sys.stdlib_module_names):
+        namespace[name] = __import__(name)
+    others = {name for name in used.intersection(map(str, inventory["others"])) if not hasattr(builtins, name)}
+    if others:
+        raise InexpressibleError(", ".join(sorted(others)))
+
+
+def run_tests(task, inventory, channel):
     """Execute prelude and tests with the candidate's functions by their names."""
     namespace = {"__name__": "tests"}
     exec(compile(task["prelude"], "prelude", "exec"), namespace)
-    for name in task["names"]:
-        namespace[name] = Proxy(channel, name)
     tree = ast.parse(task["tests"], "tests")
+    fill(namespace, task, inventory, tree, channel)
     exec(compile(tree, "tests", "exec"), namespace)
     if task["entry_point"] and callable(namespace.get("check")) and not calls_check(tree):
         namespace["check"](namespace[task["entry_point"]])
@@ -144,10 +177,10 @@ def judge(task, channel):
     if "load" in first:
         kind, message = first["load"]
         return ("memory" if kind == "MemoryError" else "failed"), f"loading the program raised {kind}: {message}"
-    if first != {"ready": True}:
+    if not all(type(first.get(name)) is list for name in ("functions", "others", "modules")):
         raise ProtocolError("the first line is not in the protocol's form")
     try:
-        run_tests(task, channel)
+        run_tests(task, first, channel)
     except Exception as error:
         return describe_failure(error)
     return "passed", "every test passed"
@@ -175,7 +208,9 @@ def main(path, requests, replies, report):
         status, detail = "forged", str(error)
     except OpaqueError as error:
         status, detail = "failed", f"the program returned what is no plain value: {error}"
-    except (SyntaxError, SystemExit) as error:
+    except InexpressibleError as error:
+        status, detail = "inexpressible", str(error)
+    except SystemExit as error:
         status, detail = "failed", f"the tests ended with {type(error).__name__}: {error}"
     os.write(report, json.dumps({"status": status, "detail": detail}).encode() + b"\n")
 
