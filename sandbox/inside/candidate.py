@@ -7,10 +7,8 @@ What it sends is therefore never believed, only compared. One line of JSON each 
           {"value": …, "args": … when they were changed} | {"raised": [type, message]} | {"opaque": message}
 """
 
-import json
 import os
 import sys
-import types
 
 MESSAGE_CHARACTERS = 500
 
@@ -26,7 +24,7 @@ def describe(error):
 
 def load(path):
     """Execute the program as a module of its own; gives its namespace and the first line to send."""
-    module = types.ModuleType("candidate")
+    module = type(sys)("candidate")
     sys.modules["candidate"] = module
     try:
         with open(path, "rb") as source:
@@ -47,7 +45,7 @@ def inventory(namespace):
         if not name.startswith("__"):
             kind = type(value)
             is_function = kind is not type and hasattr(value, "__call__")
-            found["modules" if kind is types.ModuleType else "functions" if is_function else "others"].append(name)
+            found["modules" if kind is type(sys) else "functions" if is_function else "others"].append(name)
     return found
 
 
@@ -73,9 +71,9 @@ def answer(namespace, request):
 def send(descriptor, reply):
     """Write a line whole."""
     try:
-        line = json.dumps(reply, separators=(",", ":"))
+        line = dumps(reply)
     except Exception as error:
-        line = json.dumps({"opaque": ": ".join(describe(error))})
+        line = dumps({"opaque": ": ".join(describe(error))})
     data = line.encode() + b"\n"
     while data:
         data = data[os.write(descriptor, data) :]
@@ -87,9 +85,9 @@ def main(path, requests, replies):
     send(replies, first)
     if "functions" not in first:
         return
-    with os.fdopen(requests, "rb") as lines:
+    with open(requests, "rb") as lines:
         for line in lines:
-            send(replies, answer(namespace, json.loads(line)))
+            send(replies, answer(namespace, loads(line)))
 
 
 if __name__ == "__main__":

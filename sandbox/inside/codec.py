@@ -6,7 +6,12 @@ Whoever reads cannot be made to run anything: only exact built-in types come out
     all else                             {"t": tuple | set | frozenset | dict | bytes | complex | range | int, "v": …}
 """
 
-import json
+try:
+    # The two halves of the json module that are written in C: json itself imports re, which takes longer (6 ms) than
+    # all else that a driver does before its first call.
+    from _json import encode_basestring_ascii, make_encoder, make_scanner
+except ImportError:  # another implementation of Python
+    make_scanner = None
 
 MAX_DEPTH = 200
 _SEQUENCES = {"tuple": tuple, "set": set, "frozenset": frozenset}
@@ -20,10 +25,44 @@ class MalformedError(Exception):
     """A text that no honest writer makes."""
 
 
+def _refuse(value):
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
+
+
+def _plain_json():
+    """Give dumps and loads."""
+    if make_scanner is None:
+        import json
+
+        return json.dumps, json.loads
+
+    class Context:
+        strict, object_hook, object_pairs_hook, parse_float, parse_int, memo = True, None, None, float, int, {}
+        parse_constant = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": -float("inf")}.__getitem__
+
+    scan = make_scanner(Context())
+    encode_value = make_encoder(None, _refuse, encode_basestring_ascii, None, ":", ",", False, False, True)
+
+    def loads(text):
+        text = text.decode() if isinstance(text, bytes) else text
+        try:
+            value, end = scan(text.strip(), 0)
+        except StopIteration:
+            raise ValueError("no JSON") from None
+        if end != len(text.strip()):
+            raise ValueError("more than one value")
+        return value
+
+    return (lambda value: "".join(encode_value(value, 0))), loads
+
+
+dumps, loads = _plain_json()
+
+
 def encode(value):
     """Give a value as a line of JSON. Raises NotPlainError."""
     try:
-        return json.dumps(_to_json(value, 0), separators=(",", ":"))
+        return dumps(_to_json(value, 0))
     except (TypeError, ValueError, RecursionError) as error:
         raise NotPlainError(str(error)) from None
 
@@ -68,7 +107,7 @@ def _scalar_to_json(value):
 def decode(text):
     """Give the value of a line. Raises MalformedError."""
     try:
-        return from_json(json.loads(text))
+        return from_json(loads(text))
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError, MemoryError) as error:
         raise MalformedError(f"{type(error).__name__}: {error}") from None
 
