@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox import seccomp
@@ -64,8 +65,8 @@ def build_argv(policy_fd: int, status_fd: int) -> list[str]:
     return [sys.executable, "-I", "-S", str(LAUNCHER), str(policy_fd), str(status_fd)]
 
 
-def is_reachable(command: Command) -> bool:
-    """Whether the slot's user can reach the toolchain: nothing is mounted here, so it must be open to all."""
+def is_reachable(mounts: Sequence[Path]) -> bool:
+    """Whether the slot's user can reach a toolchain: nothing is mounted here, so it must be open to all."""
     from sandbox.bubblewrap import is_open_to_others
 
-    return os.getuid() != 0 or all(is_open_to_others(path) for path in command.mounts)
+    return os.getuid() != 0 or all(is_open_to_others(path) for path in mounts)

@@ -21,6 +21,7 @@ _OUT_OF_MEMORY = re.compile(
     rb"|runtime: cannot allocate memory|invalid array length Allocation failed",
     re.MULTILINE,
 )
+_NAMES_ERROR = re.compile(r"(Error|Exception)\b|panic|[Aa]ssertion|fatal|terminate called")
 
 
 def tail(text: bytes | bytearray) -> str:
@@ -42,9 +43,10 @@ def failure_of(outcome: Outcome) -> tuple[Status, str] | None:
 
 
 def last_line(text: bytes | bytearray) -> str:
-    """Give the last line that is not blank, shortened."""
+    """Give the last line that names an error, or else the last one that is not blank, shortened."""
     lines = tail(text).strip().splitlines()
-    return lines[-1][:300] if lines else "(no message)"
+    naming = [line for line in lines if _NAMES_ERROR.search(line)] or lines
+    return naming[-1].strip()[:300] if naming else "(no message)"
 
 
 def make_verdict(status: Status, detail: str, outcome: Outcome, design: Design) -> Verdict:
