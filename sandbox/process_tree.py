@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def kill_tree(root: int) -> None:
             os.kill(child, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(root, signal.SIGKILL)
+
+
+def wait_for_group(group: int, most_seconds: float = 5.0) -> None:
+    """Wait until no process of a killed group is left: until then each counts against its user's RLIMIT_NPROC."""
+    deadline = time.monotonic() + most_seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+        time.sleep(0.001)
 
 
 def folder_bytes(folder: Path, most_entries: int = 20_000) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sandbox.launch import Started
-from sandbox.process_tree import folder_bytes, kill_tree, measure_tree
+from sandbox.process_tree import folder_bytes, kill_tree, measure_tree, wait_for_group
 
 _SAMPLE_SECONDS = 0.02
 _SCRATCH_EVERY = 5  # walking a folder costs more than reading /proc
@@ -102,6 +102,8 @@ class _Watched:
         """Note how the process ended, and end what it left behind."""
         kill_tree(self.pid)
         _, status, usage = os.wait4(self.pid, 0)
+        if self.started.scratch is not None:
+            wait_for_group(self.pid)
         self.started.process.returncode = os.waitstatus_to_exitcode(status)
         self.is_running = False
         outcome = self.outcome

@@ -4,7 +4,8 @@ What it sends is therefore never believed, only compared. One line of JSON each 
 
     in    {"call": name, "args": […], "kwargs": {…}}            in the codec's form
     out   {"functions": […], "others": […], "modules": […]} | {"compile": message} | {"load": [type, message]}   once
-          {"value": …, "args": … when they were changed} | {"raised": [type, message]} | {"opaque": message}
+          {"value": …, "args": … when they were changed, "iterator": true for one that was read to its end}
+          {"raised": [type, message]} | {"opaque": message, "truth": …}
 """
 
 import os
@@ -55,17 +56,27 @@ def answer(namespace, request):
     try:
         target = namespace[request["call"]]
         value = target(*args, **kwargs)
+        is_iterator = hasattr(type(value), "__next__")
+        value = list(value) if is_iterator else value
     except BaseException as error:
         return {"raised": describe(error)}
     try:
-        reply = {"value": _to_json(value, 0)}
+        reply = {"value": _to_json(value, 0)} | ({"iterator": True} if is_iterator else {})
         if any(type(each) in (list, dict, set) for each in args):
             after = _to_json(args, 0)
             if after != request["args"]:
                 reply["args"] = after
     except Exception as error:
-        return {"opaque": ": ".join(describe(error))}
+        return {"opaque": ": ".join(describe(error)), "truth": truth_of(value)}
     return reply
+
+
+def truth_of(value):
+    """Give what `assert value` would see."""
+    try:
+        return bool(value)
+    except BaseException:
+        return False
 
 
 def send(descriptor, reply):
@@ -73,7 +84,7 @@ def send(descriptor, reply):
     try:
         line = dumps(reply)
     except Exception as error:
-        line = dumps({"opaque": ": ".join(describe(error))})
+        line = dumps({"opaque": ": ".join(describe(error)), "truth": False})
     data = line.encode() + b"\n"
     while data:
         data = data[os.write(descriptor, data) :]

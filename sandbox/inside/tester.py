@@ -76,17 +76,35 @@ class Proxy:
         return read_reply(self._channel.receive(), args)
 
 
+class Opaque:
+    """A result without a plain form (a re.Match, say): it can be asked whether it is true, and for nothing else."""
+
+    def __init__(self, message, truth):
+        self._message = message
+        self._truth = truth
+
+    def __bool__(self):
+        return self._truth
+
+    def _refuse(self, *_):
+        raise OpaqueError(self._message)
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = __len__ = __iter__ = __contains__ = _refuse
+    __getattr__ = __getitem__ = __call__ = __add__ = __radd__ = __sub__ = __rsub__ = __str__ = __repr__ = _refuse
+
+
 def read_reply(reply, args):
     """Give a call's value, or raise as the candidate did."""
     try:
         if "value" in reply:
             take_changes(reply, args)
-            return from_json(reply["value"])
+            value = from_json(reply["value"])
+            return iter(value) if "iterator" in reply else value
         if "raised" in reply:
             kind, message = reply["raised"]
             raise_like(str(kind), str(message))
         if "opaque" in reply:
-            raise OpaqueError(str(reply["opaque"])[:500])
+            return Opaque(str(reply["opaque"])[:500], reply["truth"] is True)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError, AttributeError) as error:
         if "value" in reply or "raised" not in reply:
             raise ProtocolError(f"an answer cannot be read: {error}") from None
