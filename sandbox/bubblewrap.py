@@ -15,6 +15,9 @@ from pathlib import Path
 
 from sandbox.command import Command, resource_limits
 
+# Paths of the sandbox, not of this machine.
+_TMP = "/tmp"  # noqa: S108
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108
 _TOOLS = ("bwrap", "prlimit")
 _UNSHARED = ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 # What programs need of /etc; the implicit /etc would be closed to them (0700).
@@ -48,14 +51,14 @@ def build_argv(command: Command, *, seccomp_fd: int, status_fd: int) -> list[str
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
         *_environment(command),
         *_file_system(command),
-        *("--perms", "1777", "--size", str(command.limits.scratch_bytes), "--tmpfs", "/tmp"),
+        *("--perms", "1777", "--size", str(command.limits.scratch_bytes), "--tmpfs", _TMP),
         *("--ro-bind", str(command.job), "/job"),
         *out,
-        *("--chdir", "/tmp", "--remount-ro", "/"),
+        *("--chdir", _TMP, "--remount-ro", "/"),
         *("--seccomp", str(seccomp_fd), "--json-status-fd", str(status_fd), "--"),
         *(_become(command.uid) if root_mounts else []),
         *_prlimit(command),
-        *command.placed_argv("/job", "/out", "/tmp"),
+        *command.placed_argv("/job", "/out", _TMP),
     ]
 
 
@@ -73,7 +76,7 @@ def _become(uid: int | None) -> list[str]:
 
 
 def _environment(command: Command) -> list[str]:
-    variables = command.placed_environment("/job", "/out", "/tmp")
+    variables = command.placed_environment("/job", "/out", _TMP)
     return ["--clearenv", *(word for pair in variables.items() for word in ("--setenv", *pair))]
 
 
@@ -82,7 +85,18 @@ def _file_system(command: Command) -> list[str]:
     for path in _ETC:
         words += ["--ro-bind-try", path, path]
     words += ["--ro-bind", "/usr", "/usr", *_system_links()]
-    words += ["--proc", "/proc", "--dev", "/dev", "--size", "65536", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+    words += [
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--size",
+        "65536",
+        "--tmpfs",
+        "/dev/shm",
+        "--remount-ro",
+        "/dev",
+    ]
     made = {Path("/")}
     for mount in command.mounts:
         for parent in (*reversed(mount.parents), mount):

@@ -6,7 +6,7 @@ Two sandboxes: only the artefact, not the sources, is where the program runs.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ class Built:
 
 
 @contextmanager
-def build(toolchain: Toolchain, sources: Sources, place: Place) -> Iterator[Built]:
+def build(toolchain: Toolchain, sources: Sources, place: Place) -> Generator[Built]:
     """Compile where the language compiles. Raises BuildFailedError, LaunchError."""
     with job_folder(sources.files, place.uid) as job:
         if not toolchain.compile:
@@ -93,7 +93,7 @@ def build(toolchain: Toolchain, sources: Sources, place: Place) -> Iterator[Buil
 
 
 @contextmanager
-def _output_folder(uid: int | None) -> Iterator[Path]:
+def _output_folder(uid: int | None) -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="codefusion-out-", ignore_cleanup_errors=True) as folder:
         give_to(Path(folder), uid)
         yield Path(folder)

@@ -61,7 +61,14 @@ def run_calls_task(
     try:
         lines = [codec.loads(line) for line in bytes(outcome.extra).split(b"\n")[:-1]]
         first, answers = lines[:1], tuple(_answer(line) for line in lines[1 : len(inputs) + 1])
-    except (ValueError, codec.MalformedError, RecursionError, LookupError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        codec.MalformedError,
+        RecursionError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         return Calls((), make_verdict(Status.FORGED, f"an answer cannot be read: {error}", outcome, "calls"))
     status, detail = _judge(outcome, first, len(answers), len(inputs))
     return Calls(answers, make_verdict(status, detail, outcome, "calls"))
@@ -69,7 +76,10 @@ def run_calls_task(
 
 def _requests(entry_point: str, inputs: Sequence[Sequence[object]]) -> bytes:
     try:
-        lines = [f'{{"call":"{entry_point}","args":{codec.encode(list(each))},"kwargs":{{"t":"dict","v":[]}}}}\n' for each in inputs]
+        lines = [
+            f'{{"call":"{entry_point}","args":{codec.encode(list(each))},"kwargs":{{"t":"dict","v":[]}}}}\n'
+            for each in inputs
+        ]
     except codec.NotPlainError as error:
         raise InvalidTaskError(f"expected inputs of plain built-in types: {error}") from error
     return "".join(lines).encode()
@@ -129,7 +139,11 @@ def values_agree(expected: object, got: object, atol: float = 0.0) -> bool:
         return values_agree(float(expected), got, atol)
     if isinstance(expected, list | tuple) and type(expected) is type(got):
         ours, theirs = list[object](expected), list[object](got)  # pyright: ignore[reportArgumentType, reportUnknownArgumentType]
-        return len(ours) == len(theirs) and all(values_agree(a, b, atol) for a, b in zip(ours, theirs, strict=True))
+        return len(ours) == len(theirs) and all(
+            values_agree(a, b, atol) for a, b in zip(ours, theirs, strict=True)
+        )
     if isinstance(expected, dict) and isinstance(got, dict):
-        return expected.keys() == got.keys() and all(values_agree(v, got[k], atol) for k, v in expected.items())
+        return expected.keys() == got.keys() and all(
+            values_agree(v, got[k], atol) for k, v in expected.items()
+        )
     return expected == got

@@ -78,7 +78,9 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     program, language = arguments.file.read_text(), arguments.language
     if arguments.tests is not None:
-        verdict = run(program, arguments.tests.read_text(), language, limits, entry_point=arguments.entry_point)
+        verdict = run(
+            program, arguments.tests.read_text(), language, limits, entry_point=arguments.entry_point
+        )
     elif arguments.expected is not None:
         stdin = arguments.stdin.read_text() if arguments.stdin is not None else ""
         verdict = run_stdin(program, language, [(stdin, arguments.expected.read_text())], limits)
@@ -91,7 +93,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _show(verdict: Verdict) -> None:
     print(f"{verdict.status}: {verdict.detail}")
-    print(f"{verdict.seconds:.3f} s, {verdict.cpu_seconds:.3f} s CPU, {verdict.design} in {verdict.isolation}")
+    print(
+        f"{verdict.seconds:.3f} s, {verdict.cpu_seconds:.3f} s CPU, {verdict.design} in {verdict.isolation}"
+    )
     for name, text in (("stdout", verdict.stdout), ("stderr", verdict.stderr)):
         if text.strip():
             print(f"--- {name}\n{_printable(text).rstrip()}")

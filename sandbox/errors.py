@@ -20,7 +20,9 @@ class NoIsolationError(SandboxError):
     def __init__(self, reasons: dict[str, str]) -> None:
         self.reasons = reasons
         listed = "; ".join(f"{method}: {reason}" for method, reason in reasons.items())
-        super().__init__(f"expected one isolation method that works, refusing to run untrusted code ({listed})")
+        super().__init__(
+            f"expected one isolation method that works, refusing to run untrusted code ({listed})"
+        )
 
 
 class LaunchError(SandboxError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import FileIO
@@ -54,14 +54,22 @@ def run_function_task(task: FunctionTask, limits: Limits, method: Method, slot: 
         )
         for end in (request_out, reply_in, *tester_ends):
             end.close()
-        judged, watched = supervise(tester, (candidate,), extra=(os.dup(report_out.fileno()), MOST_REPORT_BYTES))
+        judged, watched = supervise(
+            tester, (candidate,), extra=(os.dup(report_out.fileno()), MOST_REPORT_BYTES)
+        )
     return _verdict(judged, watched)
 
 
 def _pipes(stack: ExitStack, count: int) -> list[tuple[FileIO, FileIO]]:
     """Give pipes (out, in) whose ends the stack closes where nobody did before."""
     pairs = [os.pipe() for _ in range(count)]
-    return [(stack.enter_context(open(out, "rb", buffering=0)), stack.enter_context(open(into, "wb", buffering=0))) for out, into in pairs]
+    return [
+        (
+            stack.enter_context(FileIO(out, "rb")),
+            stack.enter_context(FileIO(into, "wb")),
+        )
+        for out, into in pairs
+    ]
 
 
 def _tester_limits(limits: Limits) -> Limits:
@@ -75,7 +83,7 @@ def _tester_limits(limits: Limits) -> Limits:
 @contextmanager
 def _driver(
     files: Files, argument: str, ends: Sequence[FileIO], limits: Limits, method: Method, uid: int | None
-) -> Iterator[Started]:
+) -> Generator[Started]:
     """Start a driver with its files, which last as long as the block; the process does not outlast it."""
     _, python = find_toolchain("python")
     fds = [end.fileno() for end in ends]
@@ -93,8 +101,7 @@ def _verdict(judged: Outcome, watched: Outcome) -> Verdict | None:
     status, detail = _read_report(judged, watched)
     if status == "inexpressible":
         return None
-    verdict = make_verdict(Status(status), detail, watched, "two_process")
-    return verdict
+    return make_verdict(Status(status), detail, watched, "two_process")
 
 
 def _read_report(judged: Outcome, watched: Outcome) -> tuple[str, str]:

@@ -37,7 +37,11 @@ def missing_parts() -> str | None:
     if platform.machine() not in {"x86_64", "aarch64"}:
         return f"no call filter for {platform.machine()}"
     version = abi_version()
-    return None if version >= MINIMUM_ABI else "the kernel has no Landlock (5.13 or later with CONFIG_SECURITY_LANDLOCK)"
+    return (
+        None
+        if version >= MINIMUM_ABI
+        else "the kernel has no Landlock (5.13 or later with CONFIG_SECURITY_LANDLOCK)"
+    )
 
 
 def build_policy(command: Command, scratch: Path) -> bytes:

@@ -123,11 +123,11 @@ def _node_major(path: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def _node_toolchain(path: Path, run: tuple[str, ...], note: str = "", compile: tuple[str, ...] = ()) -> Toolchain:  # noqa: A002
+def _node_toolchain(path: Path, run: tuple[str, ...], note: str = "") -> Toolchain:
     return Toolchain(
         f"node {_version(path, '--version')}",
         (str(path.resolve()), "--max-old-space-size=256", *run),
-        compile,
+        (),
         _mounts_for(path),
         {"OPENSSL_CONF": "/dev/null"},
         bound_address_space=False,  # reserves gigabytes of addresses
@@ -148,24 +148,36 @@ def _typescript() -> Toolchain:
         if _node_major(path) >= 23:
             note = "types are stripped, not checked"
             return _node_toolchain(path, ("--no-warnings", "{job}/program.ts"), note)
-    raise LanguageMissingError("typescript", "no node of version 23 or later, which runs TypeScript by itself")
+    raise LanguageMissingError(
+        "typescript", "no node of version 23 or later, which runs TypeScript by itself"
+    )
 
 
 def _bash() -> Toolchain:
     path = _require("bash", "bash", "bash")
-    return Toolchain(_version(path, "--version"), (str(path.resolve()), "{job}/program.sh"), (), _mounts_for(path))
+    return Toolchain(
+        _version(path, "--version"), (str(path.resolve()), "{job}/program.sh"), (), _mounts_for(path)
+    )
 
 
 def _c_family(language: str, program: str, package: str, standard: str, source: str) -> Toolchain:
     path = _require(language, program, package)
     words = (str(path), f"-std={standard}", "-O1", "-w", "-o", "{out}/program", f"{{job}}/{source}", "-lm")
     return Toolchain(
-        _version(path, "--version"), ("{out}/program",), words, _mounts_for(path), {"TMPDIR": "{tmp}"}, needs_proc=True
+        _version(path, "--version"),
+        ("{out}/program",),
+        words,
+        _mounts_for(path),
+        {"TMPDIR": "{tmp}"},
+        needs_proc=True,
     )
 
 
 def _java() -> Toolchain:
-    compiler, runtime = _require("java", "javac", "default-jdk-headless"), _require("java", "java", "default-jre-headless")
+    compiler, runtime = (
+        _require("java", "javac", "default-jdk-headless"),
+        _require("java", "java", "default-jre-headless"),
+    )
     flags = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xmx256m")
     words = (str(compiler), *(f"-J{flag}" for flag in flags), "-proc:none", "-d", "{out}", "-cp", "{job}")
     return Toolchain(
@@ -182,7 +194,12 @@ def _java() -> Toolchain:
 def _go() -> Toolchain:
     path = _require("go", "go", "golang-go")
     root = Path(_version(path, "env", "GOROOT"))
-    environment = {"GOCACHE": "{tmp}/cache", "GOTMPDIR": "{tmp}", "GO111MODULE": "off", "GOPATH": "{tmp}/path"}
+    environment = {
+        "GOCACHE": "{tmp}/cache",
+        "GOTMPDIR": "{tmp}",
+        "GO111MODULE": "off",
+        "GOPATH": "{tmp}/path",
+    }
     environment |= {"CGO_ENABLED": "0", "GOMAXPROCS": "2", "GOROOT": str(root), "GOFLAGS": "-p=2"}
     return Toolchain(
         _version(path, "version"),

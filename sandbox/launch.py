@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,7 +85,7 @@ def give_to(path: Path, uid: int | None) -> None:
 
 
 @contextmanager
-def _memory_file(content: bytes) -> Iterator[int]:
+def _memory_file(content: bytes) -> Generator[int]:
     descriptor = os.memfd_create("sandbox", 0)
     try:
         os.write(descriptor, content)
@@ -98,7 +98,6 @@ def _memory_file(content: bytes) -> Iterator[int]:
 def _popen(
     argv: list[str], pass_fds: Sequence[int], stdin: int | None, user: int | None
 ) -> subprocess.Popen[bytes]:
-    drop = {} if user is None else {"user": user, "group": user, "extra_groups": ()}
     return subprocess.Popen(  # noqa: S603 - this is the sandbox
         argv,
         stdin=subprocess.DEVNULL if stdin is None else stdin,
@@ -108,5 +107,7 @@ def _popen(
         start_new_session=True,
         cwd="/",
         env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
-        **drop,  # pyright: ignore[reportArgumentType]
+        user=user,
+        group=user,
+        extra_groups=None if user is None else (),
     )

@@ -46,8 +46,14 @@ def _python(task: NonceTask) -> Sources:
 def _script(file_name: str) -> Callable[[NonceTask], Sources]:
     def make(task: NonceTask) -> Sources:
         # HumanEval-X tests by console.assert, which only warns.
-        strict = "console.assert = (ok, ...m) => { if (!ok) throw new Error('Assertion failed ' + m.join(' ')); };"
-        ending = "throw new Error('control');" if task.is_control else f"process.stdout.write('\\n{task.nonce}\\n');"
+        strict = (
+            "console.assert = (ok, ...m) => { if (!ok) throw new Error('Assertion failed ' + m.join(' ')); };"
+        )
+        ending = (
+            "throw new Error('control');"
+            if task.is_control
+            else f"process.stdout.write('\\n{task.nonce}\\n');"
+        )
         return Sources({file_name: f"{task.program}\n;{strict}\n{task.tests}\n;{ending}\n".encode()})
 
     return make
@@ -94,7 +100,11 @@ def _rust_main_of_tests(text: str, names: list[str]) -> str:
 
 
 def _java(task: NonceTask) -> Sources:
-    ending = "System.exit(1);" if task.is_control else f'System.out.println("\\n{task.nonce}"); System.out.flush();'
+    ending = (
+        "System.exit(1);"
+        if task.is_control
+        else f'System.out.println("\\n{task.nonce}"); System.out.flush();'
+    )
     text = _before_end(task.text, ending, braces=2)
     return java_sources(text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -76,7 +76,9 @@ class SandboxPool:
         limits: Limits = DEFAULT_LIMITS,
     ) -> Verdict:
         """Run as `sandbox.run_stdin` does."""
-        return await self._judge(partial(run_stdin, program, language, cases, limits, isolation=self._isolation), limits)
+        return await self._judge(
+            partial(run_stdin, program, language, cases, limits, isolation=self._isolation), limits
+        )
 
     async def run_calls(
         self,
@@ -118,7 +120,7 @@ class SandboxPool:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     @asynccontextmanager
-    async def _among_others(self) -> AsyncIterator[None]:
+    async def _among_others(self) -> AsyncGenerator[None]:
         async with self._change:
             await self._change.wait_for(lambda: not self._is_exclusive and self._running < self.slots)
             self._running += 1
@@ -130,7 +132,7 @@ class SandboxPool:
                 self._change.notify_all()
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
+    async def _alone(self) -> AsyncGenerator[None]:
         async with self._change:
             await self._change.wait_for(lambda: not self._is_exclusive)
             self._is_exclusive = True

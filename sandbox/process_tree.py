@@ -48,8 +48,8 @@ def _children(pid: int) -> list[int]:
     children: list[int] = []
     # A process that ends while it is read has no children any more.
     with contextlib.suppress(OSError):
-        for task in os.listdir(f"/proc/{pid}/task"):
-            children += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (task / "children").read_text().split())
     return children
 
 

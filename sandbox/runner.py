@@ -85,7 +85,10 @@ def run_stdin(
         _check_texts(most_bytes=64 << 20, stdin=stdin, expected=expected)
     found, toolchain = find_toolchain(language)
     return _in_slot(
-        lambda place: run_stdin_task(program, found, toolchain, cases, limits, place), language, isolation, "stdin"
+        lambda place: run_stdin_task(program, found, toolchain, cases, limits, place),
+        language,
+        isolation,
+        "stdin",
     )
 
 
@@ -122,7 +125,9 @@ def _in_slot(
     held = isolation or prove_isolation()
     _, toolchain = find_toolchain(language)
     if held.method is Method.LANDLOCK and not landlock.is_reachable(toolchain.mounts):
-        raise LanguageMissingError(language, "its toolchain lies in a folder that only root may enter (no mounts here)")
+        raise LanguageMissingError(
+            language, "its toolchain lies in a folder that only root may enter (no mounts here)"
+        )
     begun = time.monotonic()
     with take_slot() as slot:
         try:
@@ -158,4 +163,6 @@ def _check_design(design: Design | None, language: str) -> None:
 def _with_check(tests: str, entry_point: str) -> str:
     """Call check() where tests define it and leave the call to whoever knows the entry point."""
     calls = "\ncheck(" in tests or tests.startswith("check(")
-    return tests if calls or not entry_point or "def check(" not in tests else f"{tests}\ncheck({entry_point})\n"
+    return (
+        tests if calls or not entry_point or "def check(" not in tests else f"{tests}\ncheck({entry_point})\n"
+    )

@@ -1,4 +1,4 @@
-"""The scripts that run inside, each put together with the codec that it shares: inside, nothing of ours is importable."""
+"""The scripts that run inside, each put together with the codec: nothing of ours is importable there."""
 
 from __future__ import annotations
 
@@ -21,4 +21,6 @@ def tester_script() -> bytes:
 
 
 def _joined(name: str) -> bytes:
-    return (_INSIDE / "codec.py").read_bytes() + b"\n\n" + (_INSIDE / name).read_bytes()
+    driver = (_INSIDE / name).read_text()
+    lines = [line for line in driver.splitlines() if not line.startswith("from sandbox.inside.codec import")]
+    return "\n".join([(_INSIDE / "codec.py").read_text(), *lines, ""]).encode()

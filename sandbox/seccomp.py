@@ -16,8 +16,8 @@ from sandbox.errors import LaunchError
 _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS, _AF_UNIX = 1, 38, 1
-_NR, _ARCH, _ARGS = 0, 4, 16           # offsets in struct seccomp_data; arguments take 8 bytes each
-_NEW_NAMESPACES = 0x7E020080           # every CLONE_NEW* flag
+_NR, _ARCH, _ARGS = 0, 4, 16  # offsets in struct seccomp_data; arguments take 8 bytes each
+_NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag
 _X32_BIT = 0x40000000
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -56,7 +56,7 @@ _CALLS = {
     "clone": (56, 220), "clone3": (435, 435), "socket": (41, 198), "socketpair": (53, 199), "kill": (62, 129),
     "tkill": (200, 130), "tgkill": (234, 131), "prlimit64": (302, 261), "fcntl": (72, 25),
 }  # fmt: skip
-_FCNTL_OWNER_COMMANDS = (8, 10, 15)    # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals by way of a descriptor
+_FCNTL_OWNER_COMMANDS = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals by way of a descriptor
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def build_filter(*, shared_namespaces: bool = False) -> Filter:
     """
     machine = platform.machine()
     if machine not in _AUDIT_ARCH:
-        raise LaunchError(f"expected one of {sorted(_AUDIT_ARCH)} for the system call filter, got {machine!r}")
+        raise LaunchError(
+            f"expected one of {sorted(_AUDIT_ARCH)} for the system call filter, got {machine!r}"
+        )
     column = sorted(_AUDIT_ARCH, reverse=True).index(machine)
     made = _Assembler(column)
     made.emit(_LOAD, _ARCH)

@@ -8,7 +8,7 @@ import platform
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ class _Bait:
 
 
 @contextmanager
-def _bait() -> Iterator[_Bait]:
+def _bait() -> Generator[_Bait]:
     secret = secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="codefusion-canary-") as folder, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -11,7 +11,7 @@ _taken: set[int] = set()
 
 
 @contextmanager
-def take_slot() -> Iterator[int]:
+def take_slot() -> Generator[int]:
     """Take the lowest free number until the end of the block."""
     with _lock:
         slot = next(number for number in range(len(_taken) + 1) if number not in _taken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -70,7 +70,9 @@ def run_stdin_task(
 
 def program_sources(program: str, language: Language) -> Sources:
     """Give a program's own files, without tests."""
-    return java_sources(program) if language.name == "java" else Sources({language.file_name: program.encode()})
+    return (
+        java_sources(program) if language.name == "java" else Sources({language.file_name: program.encode()})
+    )
 
 
 def _run_cases(built: Built, cases: Sequence[tuple[str, str]], limits: Limits) -> Verdict:
@@ -89,7 +91,7 @@ def _run_cases(built: Built, cases: Sequence[tuple[str, str]], limits: Limits) -
 
 
 @contextmanager
-def _input(text: str) -> Iterator[int]:
+def _input(text: str) -> Generator[int]:
     """Give a descriptor of a file in memory, at its start."""
     descriptor = os.memfd_create("stdin")
     try:

@@ -9,7 +9,7 @@ import selectors
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -140,23 +140,36 @@ class _Watched:
 
 
 def supervise(
-    main: Started, helpers: Sequence[Started] = (), *, extra: tuple[int, int] | None = None
+    main: Started,
+    helpers: Sequence[Started] = (),
+    *,
+    extra: tuple[int, int] | None = None,
+    has_to_wait: Callable[[Outcome], bool] = lambda _: False,
 ) -> list[Outcome]:
-    """Watch until `main` ends; helpers end with it. Gives their outcomes in this order.
+    """Watch until `main` ends; helpers are ended then. Gives their outcomes in this order.
 
-    extra   a descriptor of main's to be read besides stdout and stderr, and how many bytes at most; is closed here
+    extra         a descriptor of main's to be read besides stdout and stderr, and how many bytes at most; closed here
+    has_to_wait   whether, by main's outcome, helpers are ending by themselves and should be let say how
     """
     watched = [_Watched(main, extra), *(_Watched(helper, None) for helper in helpers)]
     try:
         with selectors.DefaultSelector() as selector:
             for each in watched:
                 _register(selector, each)
-            _loop(selector, watched)
+            _loop(selector, watched, until=lambda: not watched[0].is_running)
+            _drain(selector, watched[:1])
+            if has_to_wait(watched[0].outcome):
+                deadline = time.monotonic() + _TIME_TO_DIE
+                _loop(
+                    selector,
+                    watched,
+                    until=lambda: time.monotonic() > deadline or not any(each.is_running for each in watched),
+                )
             for each in watched[1:]:
                 if each.is_running:
                     kill_tree(each.pid)
                     each.take_exit()
-            _drain(selector, watched)
+            _drain(selector, watched[1:])
     finally:
         for each in watched:
             each.close()
@@ -176,9 +189,9 @@ def _register(selector: selectors.BaseSelector, each: _Watched) -> None:
         selector.register(descriptor, selectors.EVENT_READ, (each, target, limit))
 
 
-def _loop(selector: selectors.BaseSelector, watched: list[_Watched]) -> None:
+def _loop(selector: selectors.BaseSelector, watched: list[_Watched], until: Callable[[], bool]) -> None:
     due = time.monotonic() + _SAMPLE_SECONDS
-    while watched[0].is_running:
+    while not until():
         for key, _ in selector.select(max(0.0, due - time.monotonic())):
             _serve(selector, key)
         if time.monotonic() >= due:
@@ -220,6 +233,9 @@ def _drain(selector: selectors.BaseSelector, watched: list[_Watched]) -> None:
     deadline = time.monotonic() + _TIME_TO_DIE
     for key in list(selector.get_map().values()):
         each, target, limit = key.data
-        while target is not None and time.monotonic() < deadline and _read(selector, key.fd, each, target, limit):
+        while (
+            target is not None
+            and time.monotonic() < deadline
+            and _read(selector, key.fd, each, target, limit)
+        ):
             pass
-    assert not any(each.is_running for each in watched)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ Files = Mapping[str, bytes]
 
 
 @contextmanager
-def job_folder(files: Files, uid: int | None) -> Iterator[Path]:
+def job_folder(files: Files, uid: int | None) -> Generator[Path]:
     """Give a folder with these files, readable by the slot's user and root alone. Raises LaunchError (disk full)."""
     folder: Path | None = None
     try:

@@ -6,6 +6,9 @@ Whoever reads cannot be made to run anything: only exact built-in types come out
     all else                             {"t": tuple | set | frozenset | dict | bytes | complex | range | int, "v": …}
 """
 
+# Values of any type pass through here.
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportGeneralTypeIssues=false
+
 try:
     # The two halves of the json module that are written in C: json itself imports re, which takes longer (6 ms) than
     # all else that a driver does before its first call.
@@ -37,8 +40,19 @@ def _plain_json():
         return json.dumps, json.loads
 
     class Context:
-        strict, object_hook, object_pairs_hook, parse_float, parse_int, memo = True, None, None, float, int, {}
-        parse_constant = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": -float("inf")}.__getitem__
+        strict, object_hook, object_pairs_hook, parse_float, parse_int, memo = (
+            True,
+            None,
+            None,
+            float,
+            int,
+            {},
+        )
+        parse_constant = {
+            "NaN": float("nan"),
+            "Infinity": float("inf"),
+            "-Infinity": -float("inf"),
+        }.__getitem__
 
     scan = make_scanner(Context())
     encode_value = make_encoder(None, _refuse, encode_basestring_ascii, None, ":", ",", False, False, True)
@@ -62,12 +76,13 @@ dumps, loads = _plain_json()
 def encode(value):
     """Give a value as a line of JSON. Raises NotPlainError."""
     try:
-        return dumps(_to_json(value, 0))
+        return dumps(to_json(value, 0))
     except (TypeError, ValueError, RecursionError) as error:
         raise NotPlainError(str(error)) from None
 
 
-def _to_json(value, depth):
+def to_json(value, depth):
+    """Give a value as JSON can hold it. Raises NotPlainError."""
     if depth > MAX_DEPTH:
         raise NotPlainError(f"nested deeper than {MAX_DEPTH}")
     if value is None or type(value) in (bool, float, str):
@@ -79,15 +94,15 @@ def _to_json(value, depth):
 
 def _container_to_json(value, depth):
     if isinstance(value, list):
-        return [_to_json(each, depth) for each in list.__iter__(value)]
+        return [to_json(each, depth) for each in list.__iter__(value)]
     # A subclass (Counter, a named tuple, IntEnum) is sent as what it extends.
     if isinstance(value, tuple):
-        return {"t": "tuple", "v": [_to_json(each, depth) for each in tuple.__iter__(value)]}
+        return {"t": "tuple", "v": [to_json(each, depth) for each in tuple.__iter__(value)]}
     if isinstance(value, dict):
-        return {"t": "dict", "v": [[_to_json(k, depth), _to_json(v, depth)] for k, v in dict.items(value)]}
+        return {"t": "dict", "v": [[to_json(k, depth), to_json(v, depth)] for k, v in dict.items(value)]}
     for kind in ("set", "frozenset"):
         if isinstance(value, _SEQUENCES[kind]):
-            return {"t": kind, "v": [_to_json(each, depth) for each in _SEQUENCES[kind].__iter__(value)]}
+            return {"t": kind, "v": [to_json(each, depth) for each in _SEQUENCES[kind].__iter__(value)]}
     return _scalar_to_json(value)
 
 
@@ -100,7 +115,7 @@ def _scalar_to_json(value):
         return {"t": "complex", "v": [value.real, value.imag]}
     for base, give in ((int, int.__int__), (float, float.__float__), (str, str.__str__)):
         if isinstance(value, base):
-            return _to_json(give(value), 0)
+            return to_json(give(value), 0)
     raise NotPlainError(f"a {type(value).__name__} is no plain value")
 
 

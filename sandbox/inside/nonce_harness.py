@@ -4,6 +4,9 @@ A control expects another value in each `assert A == B`. A program that passes i
 prints the nonce without reaching the end is found the same way.
 """
 
+# Values of any type pass through here.
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportGeneralTypeIssues=false
+
 import _ast
 import json
 import os
@@ -39,7 +42,9 @@ def walk(tree):
     for node in waiting:
         for name in node._fields:
             inner = getattr(node, name, None)
-            waiting += [each for each in (inner if type(inner) is list else [inner]) if isinstance(each, _ast.AST)]
+            waiting += [
+                each for each in (inner if type(inner) is list else [inner]) if isinstance(each, _ast.AST)
+            ]
     return waiting
 
 
@@ -52,7 +57,11 @@ def falsify(tree, names, hook):
     """Make each asserted equality expect another value, on the side that does not call the program."""
     for node in walk(tree):
         compared = node.test if isinstance(node, _ast.Assert) else None
-        if isinstance(compared, _ast.Compare) and len(compared.ops) == 1 and isinstance(compared.ops[0], _ast.Eq):
+        if (
+            isinstance(compared, _ast.Compare)
+            and len(compared.ops) == 1
+            and isinstance(compared.ops[0], _ast.Eq)
+        ):
             right = compared.comparators[0]
             on_left = has_call_to(right, names) and not has_call_to(compared.left, names)
             expected = compared.left if on_left else right
@@ -98,7 +107,7 @@ def main(task):
     exec(tests, module.__dict__)
     if task["is_control"] and not differ.was_used:
         raise AssertionError("control")
-    sys.__stdout__.flush()
+    sys.stdout.flush()
     os.write(1, b"\n" + task["nonce"].encode() + b"\n")
 
 

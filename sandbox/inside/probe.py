@@ -1,5 +1,8 @@
 """The self-test's hostile half: tries to reach what it is told about, and reports. Runs in the sandbox, with -I -S."""
 
+# Values of any type pass through here.
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportGeneralTypeIssues=false
+
 import contextlib
 import ctypes
 import json
@@ -44,7 +47,7 @@ def signal_supervisor(bait):
 
 
 def read_supervisors_environment(bait):
-    with open("/proc/%d/environ" % bait["pid"], "rb") as source:
+    with open(f"/proc/{bait['pid']}/environ", "rb") as source:
         return bool(source.read())
 
 
@@ -81,7 +84,9 @@ def fork_without_bound(bait):
 
 
 def end(child):
-    with contextlib.suppress(PermissionError):  # without namespaces nobody may signal others; the supervisor ends them
+    with contextlib.suppress(
+        PermissionError
+    ):  # without namespaces nobody may signal others; the supervisor ends them
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 

@@ -4,10 +4,15 @@ Nothing of the candidate is in this process, so it cannot be reached from there:
 AssertionError, no object with a lying __eq__. The report is one line of JSON: {"status": …, "detail": …}.
 """
 
+# Values of any type pass through here.
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportGeneralTypeIssues=false
+
 import _ast
 import builtins
 import os
 import sys
+
+from sandbox.inside.codec import NotPlainError, dumps, from_json, loads, to_json
 
 MAX_LINE = 64 << 20
 
@@ -37,7 +42,7 @@ class Channel:
 
     def __init__(self, requests, replies):
         self._requests = requests
-        self._replies = open(replies, "rb")
+        self._replies = open(replies, "rb")  # noqa: SIM115
 
     def receive(self):
         line = self._replies.readline(MAX_LINE)
@@ -69,7 +74,7 @@ class Proxy:
 
     def __call__(self, *args, **kwargs):
         try:
-            request = {"call": self.__name__, "args": _to_json(list(args), 0), "kwargs": _to_json(kwargs, 0)}
+            request = {"call": self.__name__, "args": to_json(list(args), 0), "kwargs": to_json(kwargs, 0)}
         except (NotPlainError, RecursionError) as error:
             raise OpaqueError(f"an argument of {self.__name__}: {error}") from None
         self._channel.send(request)
@@ -89,8 +94,12 @@ class Opaque:
     def _refuse(self, *_):
         raise OpaqueError(self._message)
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = __len__ = __iter__ = __contains__ = _refuse
-    __getattr__ = __getitem__ = __call__ = __add__ = __radd__ = __sub__ = __rsub__ = __str__ = __repr__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = __len__ = __iter__ = __contains__ = (
+        _refuse
+    )
+    __getattr__ = __getitem__ = __call__ = __add__ = __radd__ = __sub__ = __rsub__ = __str__ = __repr__ = (
+        _refuse
+    )
 
 
 def read_reply(reply, args):
@@ -119,7 +128,7 @@ def take_changes(reply, args):
     changed = from_json(reply["args"])
     if type(changed) is not list or len(changed) != len(args):
         raise ProtocolError("an answer is not in the protocol's form")
-    for ours, theirs in zip(args, changed):
+    for ours, theirs in zip(args, changed, strict=True):
         if type(ours) is list and type(theirs) is list:
             ours[:] = theirs
         elif type(ours) in (dict, set) and type(theirs) is type(ours):
@@ -140,7 +149,9 @@ def raise_like(kind, message):
 
 def calls_check(tree):
     """Whether the tests call the check() that they define."""
-    calls = [node.value for node in tree.body if isinstance(node, _ast.Expr) and isinstance(node.value, _ast.Call)]
+    calls = [
+        node.value for node in tree.body if isinstance(node, _ast.Expr) and isinstance(node.value, _ast.Call)
+    ]
     return any(isinstance(call.func, _ast.Name) and call.func.id == "check" for call in calls)
 
 
@@ -157,7 +168,9 @@ def walk(tree):
     for node in waiting:
         for name in node._fields:
             inner = getattr(node, name, None)
-            waiting += [each for each in (inner if type(inner) is list else [inner]) if isinstance(each, _ast.AST)]
+            waiting += [
+                each for each in (inner if type(inner) is list else [inner]) if isinstance(each, _ast.AST)
+            ]
     return waiting
 
 
@@ -179,7 +192,9 @@ def fill(namespace, task, inventory, tree, channel):
     used -= functions
     for name in used.intersection(map(str, inventory["modules"])) & set(sys.stdlib_module_names):
         namespace[name] = __import__(name)
-    others = {name for name in used.intersection(map(str, inventory["others"])) if not hasattr(builtins, name)}
+    others = {
+        name for name in used.intersection(map(str, inventory["others"])) if not hasattr(builtins, name)
+    }
     if others:
         raise InexpressibleError(", ".join(sorted(others)))
 
@@ -202,7 +217,9 @@ def judge(task, channel):
         return "compile_error", str(first["compile"])[:500]
     if "load" in first:
         kind, message = first["load"]
-        return ("memory" if kind == "MemoryError" else "failed"), f"loading the program raised {kind}: {message}"
+        return (
+            "memory" if kind == "MemoryError" else "failed"
+        ), f"loading the program raised {kind}: {message}"
     if not all(type(first.get(name)) is list for name in ("functions", "others", "modules")):
         raise ProtocolError("the first line is not in the protocol's form")
     try:
