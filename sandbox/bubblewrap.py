@@ -93,7 +93,7 @@ def _file_system(command: Command) -> list[str]:
         "--size",
         "65536",
         "--tmpfs",
-        "/dev/shm",
+        _SHARED_MEMORY,
         "--remount-ro",
         "/dev",
     ]

@@ -54,8 +54,9 @@ def run_function_task(task: FunctionTask, limits: Limits, method: Method, slot: 
         )
         for end in (request_out, reply_in, *tester_ends):
             end.close()
+        report_fd = os.dup(report_out.fileno())
         judged, watched = supervise(
-            tester, (candidate,), extra=(os.dup(report_out.fileno()), MOST_REPORT_BYTES)
+            tester, (candidate,), extra=(report_fd, MOST_REPORT_BYTES), has_to_wait=_has_lost_candidate
         )
     return _verdict(judged, watched)
 
@@ -102,6 +103,10 @@ def _verdict(judged: Outcome, watched: Outcome) -> Verdict | None:
     if status == "inexpressible":
         return None
     return make_verdict(Status(status), detail, watched, "two_process")
+
+
+def _has_lost_candidate(judged: Outcome) -> bool:
+    return b'"status":"gone"' in judged.extra
 
 
 def _read_report(judged: Outcome, watched: Outcome) -> tuple[str, str]:

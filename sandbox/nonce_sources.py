@@ -15,6 +15,8 @@ from pathlib import Path
 from sandbox.build import Sources
 from sandbox.errors import InvalidTaskError
 
+_THROW = "throw new Error('end');"
+_THROW = "throw new Error('end');"
 _HARNESS = Path(__file__).parent / "inside" / "nonce_harness.py"
 
 
@@ -26,6 +28,10 @@ class NonceTask:
     tests: str
     nonce: str
     is_control: bool
+
+    def control(self, failure: str) -> str:
+        """Give the statement that makes a control fail. The nonce follows it all the same, for a forger to find."""
+        return failure if self.is_control else ""
 
     @property
     def text(self) -> str:
@@ -49,18 +55,14 @@ def _script(file_name: str) -> Callable[[NonceTask], Sources]:
         strict = (
             "console.assert = (ok, ...m) => { if (!ok) throw new Error('Assertion failed ' + m.join(' ')); };"
         )
-        ending = (
-            "throw new Error('control');"
-            if task.is_control
-            else f"process.stdout.write('\\n{task.nonce}\\n');"
-        )
+        ending = f"{task.control(_THROW)} process.stdout.write('\\n{task.nonce}\\n');"
         return Sources({file_name: f"{task.program}\n;{strict}\n{task.tests}\n;{ending}\n".encode()})
 
     return make
 
 
 def _bash(task: NonceTask) -> Sources:
-    ending = "exit 1" if task.is_control else f"printf '\\n%s\\n' {task.nonce}"
+    ending = f"{task.control('exit 1')}\nprintf '\\n%s\\n' {task.nonce}"
     return Sources({"program.sh": f"{task.text}\n[ $? -eq 0 ] || exit 1\n{ending}\n".encode()})
 
 
@@ -74,7 +76,7 @@ def _before_end(text: str, statement: str, braces: int = 1) -> str:
 
 def _c_family(file_name: str) -> Callable[[NonceTask], Sources]:
     def make(task: NonceTask) -> Sources:
-        ending = "abort();" if task.is_control else f'fputs("\\n{task.nonce}\\n", stdout); fflush(stdout);'
+        ending = f'{task.control("abort();")} fputs("\\n{task.nonce}\\n", stdout); fflush(stdout);'
         text = _before_end(task.text, ending)
         return Sources({file_name: f"#include <stdio.h>\n#include <stdlib.h>\n{text}".encode()})
 
@@ -86,7 +88,7 @@ def _rust(task: NonceTask) -> Sources:
     names = re.findall(r"#\[test\]\s*(?:pub\s+)?fn\s+(\w+)", text)
     if names and not re.search(r"\bfn\s+main\s*\(", task.tests):
         text = _rust_main_of_tests(text, names)
-    ending = "std::process::exit(1);" if task.is_control else f'println!("\\n{task.nonce}");'
+    ending = f'{task.control("std::process::exit(1);")} println!("\\n{task.nonce}");'
     return Sources({"program.rs": _before_end(text, ending).encode()})
 
 
@@ -100,11 +102,7 @@ def _rust_main_of_tests(text: str, names: list[str]) -> str:
 
 
 def _java(task: NonceTask) -> Sources:
-    ending = (
-        "System.exit(1);"
-        if task.is_control
-        else f'System.out.println("\\n{task.nonce}"); System.out.flush();'
-    )
+    ending = f'{task.control("System.exit(1);")} System.out.println("\\n{task.nonce}"); System.out.flush();'
     text = _before_end(task.text, ending, braces=2)
     return java_sources(text)
 
@@ -123,7 +121,7 @@ def _go(task: NonceTask) -> Sources:
     package = re.search(r"^\s*package\s+(\w+)", task.program, re.MULTILINE)
     name = package[1] if package else "main"
     text = task.text if package else f"package main\n{task.text}"
-    ending = "os.Exit(1)" if task.is_control else f'os.Stdout.WriteString("\\n{task.nonce}\\n")'
+    ending = f'{task.control("os.Exit(1);")} os.Stdout.WriteString("\\n{task.nonce}\\n")'
     if re.search(r"\bfunc\s+Test\w*\s*\(\s*\w+\s+\*testing\.T", text):
         return _go_test(name, text, ending)
     helper = f'package {name}\nimport "os"\nfunc codefusionDone() {{ {ending}; os.Stdout.Sync() }}\n'

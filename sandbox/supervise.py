@@ -157,7 +157,7 @@ def supervise(
             for each in watched:
                 _register(selector, each)
             _loop(selector, watched, until=lambda: not watched[0].is_running)
-            _drain(selector, watched[:1])
+            _drain(selector)
             if has_to_wait(watched[0].outcome):
                 deadline = time.monotonic() + _TIME_TO_DIE
                 _loop(
@@ -169,7 +169,7 @@ def supervise(
                 if each.is_running:
                     kill_tree(each.pid)
                     each.take_exit()
-            _drain(selector, watched[1:])
+            _drain(selector)
     finally:
         for each in watched:
             each.close()
@@ -228,13 +228,14 @@ def _read(selector: selectors.BaseSelector, fd: int, each: _Watched, target: byt
     return True
 
 
-def _drain(selector: selectors.BaseSelector, watched: list[_Watched]) -> None:
+def _drain(selector: selectors.BaseSelector) -> None:
     """Read what is left in the pipes. Everything that could write has ended, so an empty pipe is its end."""
     deadline = time.monotonic() + _TIME_TO_DIE
     for key in list(selector.get_map().values()):
         each, target, limit = key.data
         while (
             target is not None
+            and not each.is_running
             and time.monotonic() < deadline
             and _read(selector, key.fd, each, target, limit)
         ):
