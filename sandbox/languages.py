@@ -182,7 +182,7 @@ def _java() -> Toolchain:
     words = (str(compiler), *(f"-J{flag}" for flag in flags), "-proc:none", "-d", "{out}", "-cp", "{job}")
     return Toolchain(
         _version(runtime, "-version"),
-        (str(runtime), *flags, "-Xss16m", "-cp", "{out}", "{main}"),
+        (str(runtime), "-ea", *flags, "-Xss16m", "-cp", "{out}", "{main}"),
         (*words, "{sources}"),
         _mounts_for(runtime),
         bound_address_space=False,

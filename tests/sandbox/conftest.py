@@ -60,6 +60,6 @@ def human_eval(data: Path) -> list[dict[str, Any]]:
 def require_language(request: pytest.FixtureRequest) -> None:
     """Skip, with the reason, a test of a language whose toolchain is missing. The test has a parameter `language`."""
     language = request.node.callspec.params["language"]
-    found = available_languages()[language]
+    found = available_languages().get(language)
     if isinstance(found, str):
         pytest.skip(f"{language}: {found}")
