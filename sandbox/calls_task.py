@@ -133,8 +133,7 @@ def values_agree(expected: object, got: object, atol: float = 0.0) -> bool:
     |expected|; two NaN are equal. Where atol is 0, 1e-6 is used for floats, as evalplus does. A list is no tuple.
     """
     if isinstance(expected, float) and isinstance(got, int | float):
-        bound = (atol or 1e-6) + RELATIVE_TOLERANCE * abs(expected)
-        return expected == got or abs(expected - got) <= bound or (math.isnan(expected) and math.isnan(got))
+        return expected == got or _is_close(expected, got, atol or 1e-6)
     if isinstance(expected, int) and isinstance(got, float) and atol:
         return values_agree(float(expected), got, atol)
     if isinstance(expected, list | tuple) and type(expected) is type(got):
@@ -147,3 +146,12 @@ def values_agree(expected: object, got: object, atol: float = 0.0) -> bool:
             values_agree(v, got[k], atol) for k, v in expected.items()
         )
     return expected == got
+
+
+def _is_close(expected: float, got: float, atol: float) -> bool:
+    if not math.isfinite(expected):
+        return math.isnan(expected) and math.isnan(got)
+    try:
+        return abs(expected - got) <= atol + RELATIVE_TOLERANCE * abs(expected)
+    except OverflowError:  # an integer that no float can hold
+        return False

@@ -1,0 +1,73 @@
+"""A run leaves no process, file, mount or descriptor behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from sandbox import Isolation, Limits, run, run_calls, run_stdin
+from sandbox.command import FIRST_UID
+
+LIMITS = Limits(cpu_seconds=0.5, wall_seconds=1.0)
+FORKING = "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        time.sleep(600)\n"
+WAYS_TO_END = [
+    "def f(x): return x + 1",
+    "def f(x): return x",
+    "def f(",
+    "import os\nos._exit(3)",
+    FORKING + "def f(x): return x + 1",
+    "open('left', 'w').write('x')\ndef f(x): return x + 1",
+]
+
+
+@pytest.fixture
+def own_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+    """A temporary folder that only this test uses, reachable by every user."""
+    for folder in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
+        folder.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+
+
+def _processes() -> set[str]:
+    """Our descendants, and whatever belongs to a slot's user."""
+    found: set[str] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                folder.stat().st_uid >= FIRST_UID
+                or f"PPid:\t{os.getpid()}\n" in (folder / "status").read_text()
+            ):
+                found.add(folder.name)
+        except OSError:
+            continue
+    return found
+
+
+def _traces(tmp: Path) -> tuple[object, ...]:
+    mounts = Path("/proc/self/mountinfo").read_text()
+    return _processes(), sorted(tmp.iterdir()), mounts, sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+@pytest.mark.parametrize("program", WAYS_TO_END)
+def test_run_leaves_nothing(program: str, isolation: Isolation, own_tmp: Path) -> None:
+    before = _traces(own_tmp)
+    run(program, "assert f(1) == 2", limits=LIMITS, isolation=isolation)
+    run(program, "assert f(1) == 2", limits=LIMITS, isolation=isolation, design="nonce")
+    run_stdin(program, "python", [("", "")], LIMITS, isolation=isolation)
+    run_calls(program, "f", [[1]], LIMITS, isolation=isolation)
+    assert _traces(own_tmp) == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_thousand_runs_leave_nothing(best_isolation: Isolation, own_tmp: Path) -> None:
+    before = _traces(own_tmp)
+    for number in range(1000):
+        program = WAYS_TO_END[number % len(WAYS_TO_END)]
+        run(program, "assert f(1) == 2", limits=LIMITS, isolation=best_isolation)
+    assert _traces(own_tmp) == before
