@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,28 +61,25 @@ def _stat_fields(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()
 
 
-def kill_tree(root: int) -> None:
-    """End a started process, its process group and, first, its children.
+def kill_tree(root: int, *, hard: bool = False) -> None:
+    """End what a started process runs, and by that the process itself.
 
-    The first child of bwrap is process 1 of the namespace: with it the kernel ends every other one. Without
-    namespaces nobody can leave the process group.
+    The only child of bwrap is process 1 of the namespace: with it the kernel ends every other one. The only child of
+    Landlock's launcher leads a group that nobody can leave; the launcher ends and reaps it. Both then end themselves
+    and tell how; `hard`, and when there is no child yet, they are ended, too.
     """
-    for child in _children(root):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    children = _children(root)
+    for child in children:
+        _signal_group(child)
+        with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
+    if hard or not children:
+        _signal_group(root)
+
+
+def _signal_group(group: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(root, signal.SIGKILL)
-
-
-def wait_for_group(group: int, most_seconds: float = 5.0) -> None:
-    """Wait until no process of a killed group is left: until then each counts against its user's RLIMIT_NPROC."""
-    deadline = time.monotonic() + most_seconds
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
-        time.sleep(0.001)
+        os.killpg(group, signal.SIGKILL)
 
 
 def folder_bytes(folder: Path, most_entries: int = 20_000) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sandbox.launch import Started
-from sandbox.process_tree import folder_bytes, kill_tree, measure_tree, wait_for_group
+from sandbox.process_tree import folder_bytes, kill_tree, measure_tree
 
 _SAMPLE_SECONDS = 0.02
 _SCRATCH_EVERY = 5  # walking a folder costs more than reading /proc
@@ -61,6 +62,8 @@ class _Watched:
         self.samples = 0
         self.pid = started.process.pid
         self.exit_fd = os.pidfd_open(self.pid)
+        self._exit_poll = select.poll()  # select() refuses descriptors above 1,023
+        self._exit_poll.register(self.exit_fd, select.POLLIN)
         os.set_blocking(started.status_fd, False)
         self.extra_fd, self.extra_limit = extra or (-1, 0)
 
@@ -99,17 +102,21 @@ class _Watched:
         return any(folder_bytes(folder) > most_bytes for folder in folders if folder is not None)
 
     def take_exit(self) -> None:
-        """Note how the process ended, and end what it left behind."""
-        kill_tree(self.pid)
+        """Note how the process ended, ending it if it has not."""
+        if not self._has_exited(0.0):
+            kill_tree(self.pid)
+            if not self._has_exited(_TIME_TO_DIE):
+                kill_tree(self.pid, hard=True)
         _, status, usage = os.wait4(self.pid, 0)
-        if self.started.scratch is not None:
-            wait_for_group(self.pid)
         self.started.process.returncode = os.waitstatus_to_exitcode(status)
         self.is_running = False
         outcome = self.outcome
         outcome.cpu_seconds = max(outcome.cpu_seconds, usage.ru_utime + usage.ru_stime)
         outcome.wall_seconds = time.monotonic() - self.begun
         self._read_status(self.started.process.returncode)
+
+    def _has_exited(self, most_seconds: float) -> bool:
+        return bool(self._exit_poll.poll(1000 * most_seconds))
 
     def _read_status(self, returncode: int) -> None:
         """Read bwrap's own report: a program cannot write it, so it tells our failures from the program's."""
@@ -118,6 +125,9 @@ class _Watched:
         with contextlib.suppress(BlockingIOError, ValueError):
             for line in os.read(self.started.status_fd, 65536).splitlines():
                 reported |= json.loads(line)
+        # bwrap ends before its child has; where orphans come to us (we are process 1 of a container), it is ours to reap.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(reported.get("child-pid", self.pid), 0)
         outcome.started = outcome.breach is not None or "exit-code" in reported
         outcome.exit_code = reported.get("exit-code", 128 - returncode if returncode < 0 else returncode)
         if outcome.breach is None and outcome.exit_code == 128 + signal.SIGXCPU:
@@ -126,7 +136,6 @@ class _Watched:
     def close(self) -> None:
         """Leave nothing behind."""
         if self.is_running:
-            kill_tree(self.pid)
             self.take_exit()
         process = self.started.process
         for pipe in (process.stdout, process.stderr):
@@ -167,7 +176,6 @@ def supervise(
                 )
             for each in watched[1:]:
                 if each.is_running:
-                    kill_tree(each.pid)
                     each.take_exit()
             _drain(selector)
     finally:

@@ -8,6 +8,7 @@ Imports the standard library alone: it runs with -I -S. Status line as bwrap's: 
 
 from __future__ import annotations
 
+import _signal
 import contextlib
 import ctypes
 import json
@@ -18,7 +19,8 @@ import sys
 from typing import Any
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_SET_NO_NEW_PRIVS, _SET_SECCOMP, _SET_SUBREAPER, _SET_DEATH_SIGNAL, _SIGKILL = 38, 22, 36, 1, 9
+_SET_NO_NEW_PRIVS, _SET_SECCOMP, _SET_SUBREAPER, _SET_DEATH_SIGNAL = 38, 22, 36, 1
+_SIGKILL, _SIGTERM = 9, 15
 # linux/landlock.h: bits of access_fs by the version that brought them.
 _FS_V1, _FS_REFER, _FS_TRUNCATE, _FS_IOCTL = 0x1FFF, 1 << 13, 1 << 14, 1 << 15
 _READ = 0b1101  # execute, read a file, list a folder
@@ -101,12 +103,19 @@ def _run_confined(policy: dict[str, Any]) -> None:
     os.execve(policy["argv"][0], policy["argv"], policy["environment"])  # noqa: S606
 
 
+def _end_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, _SIGKILL)
+
+
 def _wait_for_all(child: int) -> int:
-    """Wait for the child, then end what it left: orphans come to us, and all share our process group."""
+    """Wait for the child, then end and reap what it left: orphans come to us, and none could leave its group."""
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    _end_group(child)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while os.waitpid(-1, 0):
+            _end_group(child)
     return os.waitstatus_to_exitcode(status)
 
 
@@ -118,12 +127,16 @@ def _main(policy_fd: int, status_fd: int) -> None:
     failure, report = os.pipe()
     child = os.fork()
     if child == 0:
+        os.setpgid(0, 0)
         try:
             _run_confined(policy)
         except BaseException as error:
             os.write(report, f"{type(error).__name__}: {error}".encode())
         os._exit(125)
     os.close(report)
+    # When our own parent dies, the child has to go, and all of its group with it.
+    _signal.signal(_SIGTERM, lambda *_: _end_group(child))
+    _control(_SET_DEATH_SIGNAL, _SIGTERM)
     code = _wait_for_all(child)
     message = os.read(failure, 4096)
     if message:
