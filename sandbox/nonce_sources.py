@@ -16,7 +16,6 @@ from sandbox.build import Sources
 from sandbox.errors import InvalidTaskError
 
 _THROW = "throw new Error('end');"
-_THROW = "throw new Error('end');"
 _HARNESS = Path(__file__).parent / "inside" / "nonce_harness.py"
 
 

@@ -129,11 +129,11 @@ def _in_slot(
             language, "its toolchain lies in a folder that only root may enter (no mounts here)"
         )
     begun = time.monotonic()
-    with take_slot() as slot:
-        try:
+    try:
+        with take_slot() as slot:
             verdict = judge(Place(held.method, slot))
-        except LaunchError as error:
-            verdict = Verdict(Status.SANDBOX_ERROR, str(error), design=design)
+    except LaunchError as error:
+        verdict = Verdict(Status.SANDBOX_ERROR, str(error), design=design)
     return replace(verdict, seconds=time.monotonic() - begun, isolation=str(held.method))
 
 

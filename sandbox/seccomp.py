@@ -22,7 +22,7 @@ _X32_BIT = 0x40000000
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 # name: (x86_64, aarch64); -1 where the architecture has no such call.
-_DENIED: dict[str, tuple[int, int]] = {
+DENIED: dict[str, tuple[int, int]] = {
     # other processes
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
     "pidfd_getfd": (438, 438), "process_madvise": (440, 440), "process_mrelease": (448, 448),
@@ -45,14 +45,14 @@ _DENIED: dict[str, tuple[int, int]] = {
 }  # fmt: skip
 
 # Without namespaces, what would reach other processes or outlive the run.
-_DENIED_IN_SHARED_NAMESPACES: dict[str, tuple[int, int]] = {
+DENIED_IN_SHARED_NAMESPACES: dict[str, tuple[int, int]] = {
     "setsid": (112, 157), "setpgid": (109, 154), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424), "pidfd_open": (434, 434), "setpriority": (141, 140), "ioprio_set": (251, 30),
     "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
     "sched_setaffinity": (203, 122), "shmget": (29, 194), "msgget": (68, 186), "semget": (64, 190),
     "mq_open": (240, 180),
 }  # fmt: skip
-_CALLS = {
+CALLS = {
     "clone": (56, 220), "clone3": (435, 435), "socket": (41, 198), "socketpair": (53, 199), "kill": (62, 129),
     "tkill": (200, 130), "tgkill": (234, 131), "prlimit64": (302, 261), "fcntl": (72, 25),
 }  # fmt: skip
@@ -82,7 +82,7 @@ class _Assembler:
             self.emit(_RETURN, _ERRNO | errno)
 
     def number(self, name: str) -> int:
-        return _CALLS[name][self._column]
+        return CALLS[name][self._column]
 
     def deny_unless_first_argument(self, name: str, value: int, *, is_pid: bool = False) -> None:
         """Allow the call only with this first argument; then the call's number is lost, so it decides here."""
@@ -137,7 +137,7 @@ def build_filter(*, shared_namespaces: bool = False) -> Filter:
     made.emit(_RETURN, _ERRNO | _EPERM)
     # glibc falls back to clone, whose flags can be read here, when clone3 does not exist.
     made.deny(made.number("clone3"), _ENOSYS)
-    for numbers in _DENIED.values():
+    for numbers in DENIED.values():
         made.deny(numbers[column])
     if shared_namespaces:
         _deny_reach(made, column)
@@ -150,7 +150,7 @@ def build_filter(*, shared_namespaces: bool = False) -> Filter:
 
 
 def _deny_reach(made: _Assembler, column: int) -> None:
-    for numbers in _DENIED_IN_SHARED_NAMESPACES.values():
+    for numbers in DENIED_IN_SHARED_NAMESPACES.values():
         made.deny(numbers[column])
     for name in ("kill", "tkill", "tgkill"):
         made.deny_unless_first_argument(name, 0, is_pid=True)

@@ -25,7 +25,7 @@ from sandbox.supervise import Outcome, supervise
 from sandbox.verdict_of import failure_of
 from sandbox.workspace import job_folder
 
-_PROBE = Path(__file__).parent / "inside" / "probe.py"
+PROBE = Path(__file__).parent / "inside" / "probe.py"
 _MISSING: Mapping[Method, Callable[[], str | None]] = {
     Method.BUBBLEWRAP: bubblewrap.missing_tools,
     Method.LANDLOCK: landlock.missing_parts,
@@ -78,7 +78,7 @@ def _prove(method: Method) -> Isolation:
     missing = _MISSING[method]()
     if missing is not None:
         raise LaunchError(missing)
-    with _bait() as bait:
+    with lay_bait() as bait:
         outcome = _run_probe(method, bait)
         failure = failure_of(outcome)
         if failure is not None:
@@ -92,7 +92,7 @@ def _prove(method: Method) -> Isolation:
 
 
 @dataclass(frozen=True)
-class _Bait:
+class Bait:
     """What the probe is told to reach for, all of it real."""
 
     canary: Path
@@ -100,6 +100,7 @@ class _Bait:
     listener: socket.socket
 
     def as_json(self) -> bytes:
+        """Give what the probe is told."""
         told = {"canary": str(self.canary), "secret": self.secret, "port": self.listener.getsockname()[1]}
         return json.dumps(told | {"pid": os.getpid()}).encode()
 
@@ -116,7 +117,8 @@ class _Bait:
 
 
 @contextmanager
-def _bait() -> Generator[_Bait]:
+def lay_bait() -> Generator[Bait]:
+    """Lay out a canary file and a listening port, which nobody may reach from inside."""
     secret = secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="codefusion-canary-") as folder, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -125,12 +127,12 @@ def _bait() -> Generator[_Bait]:
         canary = Path(folder) / "canary"
         canary.write_text(secret)
         canary.chmod(0o666)
-        yield _Bait(canary, secret, listener)
+        yield Bait(canary, secret, listener)
 
 
-def _run_probe(method: Method, bait: _Bait) -> Outcome:
+def _run_probe(method: Method, bait: Bait) -> Outcome:
     _, python = find_toolchain("python")
-    files = {"program.py": _PROBE.read_bytes(), "bait.json": bait.as_json()}
+    files = {"program.py": PROBE.read_bytes(), "bait.json": bait.as_json()}
     with take_slot() as slot, job_folder(files, slot_uid(slot, 0)) as job:
         argv = (*python.run, "{job}/bait.json")
         command = Command(

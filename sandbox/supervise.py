@@ -125,9 +125,7 @@ class _Watched:
         with contextlib.suppress(BlockingIOError, ValueError):
             for line in os.read(self.started.status_fd, 65536).splitlines():
                 reported |= json.loads(line)
-        # bwrap ends before its child has; where orphans come to us (we are process 1 of a container), it is ours to reap.
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(reported.get("child-pid", self.pid), 0)
+        _wait_for_namespace(reported.get("child-pid", self.pid))
         outcome.started = outcome.breach is not None or "exit-code" in reported
         outcome.exit_code = reported.get("exit-code", 128 - returncode if returncode < 0 else returncode)
         if outcome.breach is None and outcome.exit_code == 128 + signal.SIGXCPU:
@@ -188,6 +186,23 @@ def abandon(started: Started) -> None:
     """End and clean up a process that was never supervised; does nothing otherwise."""
     if started.process.returncode is None:
         _Watched(started, None).close()
+
+
+def _wait_for_namespace(first_process: int) -> None:
+    """Wait until process 1 of a namespace is dead, and so all others: bwrap itself ends a little before.
+
+    Where orphans come to us (we are process 1 of a container), it is also ours to reap.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(first_process)
+        try:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            poll.poll(1000 * _TIME_TO_DIE)
+        finally:
+            os.close(descriptor)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(first_process, os.WNOHANG)
 
 
 def _register(selector: selectors.BaseSelector, each: _Watched) -> None:

@@ -8,12 +8,12 @@ Imports the standard library alone: it runs with -I -S. Status line as bwrap's: 
 
 from __future__ import annotations
 
-import _signal
 import contextlib
 import ctypes
 import json
 import os
 import resource
+import signal
 import struct
 import sys
 from typing import Any
@@ -135,7 +135,7 @@ def _main(policy_fd: int, status_fd: int) -> None:
         os._exit(125)
     os.close(report)
     # When our own parent dies, the child has to go, and all of its group with it.
-    _signal.signal(_SIGTERM, lambda *_: _end_group(child))
+    signal.signal(signal.SIGTERM, lambda *_: _end_group(child))
     _control(_SET_DEATH_SIGNAL, _SIGTERM)
     code = _wait_for_all(child)
     message = os.read(failure, 4096)

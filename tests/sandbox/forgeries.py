@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Programs that are wrong, and claim to have passed. The task is add(a, b), tested by TESTS."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004
 """Hostile programs. Each prints ESCAPED when it gets what it wants, and at most `contained` when it is refused.
 
 {canary}, {port} and {pid} are filled in: a file that anybody may read and write, a listening port, the supervisor.

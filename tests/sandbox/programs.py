@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Example:
-    """`right` passes `tests`; replacing "+ 1" by "+ 2" makes it wrong; `stdin` reads a number and writes its successor."""
+    """`right` passes `tests`; with "+ 2" for "+ 1" it is wrong; `stdin` writes the successor of what it reads."""
 
     right: str
     tests: str

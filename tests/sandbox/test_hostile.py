@@ -63,7 +63,8 @@ def test_a_daemon_does_not_outlive_its_run(isolation: Isolation, canary: Path) -
 
 @pytest.mark.parametrize("design", ["two_process", "nonce"])
 def test_the_candidate_of_each_design_is_contained(design: str, isolation: Isolation, canary: Path) -> None:
-    program = f"def f():\n    try:\n        return open({str(canary)!r}).read()\n    except OSError:\n        return 'refused'\n"
+    attempt = f"    try:\n        return open({str(canary)!r}).read()\n    except OSError:\n        return 'refused'\n"
+    program = f"def f():\n{attempt}"
     verdict = run(program, "assert f() == 'refused'", isolation=isolation, design=design)  # pyright: ignore[reportArgumentType]
     assert verdict.is_passed, verdict
 

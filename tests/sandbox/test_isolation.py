@@ -56,9 +56,9 @@ def test_an_escape_refuses_the_method(
     unproven: None, best_isolation: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A probe that says it got out, as it would from a sandbox with a hole.
-    escaped = selftest._PROBE.read_text().replace('"refused"\n', '"succeeded"\n', 1)
-    monkeypatch.setattr(selftest, "_PROBE", _Text(escaped))
-    with pytest.raises(NoIsolationError, match="the self-test escaped|did not finish"):
+    escaped = selftest.PROBE.read_text().replace('"refused"\n', '"succeeded"\n', 1)
+    monkeypatch.setattr(selftest, "PROBE", _Text(escaped))
+    with pytest.raises(NoIsolationError, match=r"the self-test escaped"):
         prove_isolation()
 
 
@@ -73,19 +73,19 @@ class _Text:
 def test_a_probe_that_tries_nothing_proves_nothing(
     unproven: None, best_isolation: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selftest, "_PROBE", _Text('print(\'{"one": "refused"}\')'))
+    monkeypatch.setattr(selftest, "PROBE", _Text('print(\'{"one": "refused"}\')'))
     with pytest.raises(NoIsolationError, match="tried only one"):
         prove_isolation()
 
 
 def test_the_probe_succeeds_where_nothing_holds_it(tmp_path: Path) -> None:
     """The self-test can fail: outside, the probe reads its canary and connects."""
-    with selftest._bait() as bait:
+    with selftest.lay_bait() as bait:
         (tmp_path / "bait.json").write_bytes(bait.as_json())
         probe = tmp_path / "probe.py"
         # Without the attempts that would change this machine or this process.
         kept = "ATTEMPTS = (read_canary, write_beside_canary, connect_to_loopback)\n\n\ndef attempt("
-        probe.write_text(selftest._PROBE.read_text().replace("def attempt(", kept))
+        probe.write_text(selftest.PROBE.read_text().replace("def attempt(", kept))
         words = [sys.executable, "-I", "-S", str(probe), str(tmp_path / "bait.json")]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
         assert done.stdout.count("succeeded") == 3

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from sandbox import Isolation, Limits, run, run_calls, run_stdin
-from sandbox.command import FIRST_UID
+from sandbox import Isolation, Limits, command, run, run_calls, run_stdin
 
 LIMITS = Limits(cpu_seconds=0.5, wall_seconds=1.0)
 FORKING = "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        time.sleep(600)\n"
@@ -25,12 +23,18 @@ WAYS_TO_END = [
 
 
 @pytest.fixture
-def own_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+def own_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A temporary folder that only this test uses, reachable by every user."""
     for folder in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
         folder.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    yield tmp_path
+    # Users that no other evaluation on this machine has now.
+    monkeypatch.setattr(command, "FIRST_UID", _first_uid())
+    return tmp_path
+
+
+def _first_uid() -> int:
+    return 1_000_000 + 10_000 * (os.getpid() % 100_000)
 
 
 def _processes() -> set[str]:
@@ -38,7 +42,10 @@ def _processes() -> set[str]:
     found: set[str] = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            status, is_slots = (folder / "status").read_text(), folder.stat().st_uid >= FIRST_UID
+            status, is_slots = (
+                (folder / "status").read_text(),
+                folder.stat().st_uid // 10_000 == _first_uid() // 10_000,
+            )
         except OSError:
             continue
         # bwrap leaves its ended child to process 1, which may take its time to reap it.

@@ -48,7 +48,7 @@ def _filter(shared: bool) -> bytes:
 @pytest.mark.parametrize("shared", [False, True])
 def test_every_denied_call_is_denied(machine: str, shared: bool) -> None:
     program = _filter(shared)
-    denied = seccomp._DENIED | (seccomp._DENIED_IN_SHARED_NAMESPACES if shared else {})
+    denied = seccomp.DENIED | (seccomp.DENIED_IN_SHARED_NAMESPACES if shared else {})
     for name, numbers in denied.items():
         if numbers[COLUMN[machine]] >= 0:
             assert interpret(program, ARCH[machine], numbers[COLUMN[machine]]) == EPERM, name
@@ -58,8 +58,8 @@ def test_every_denied_call_is_denied(machine: str, shared: bool) -> None:
 def test_every_other_call_is_allowed(machine: str, shared: bool) -> None:
     program = _filter(shared)
     column = COLUMN[machine]
-    denied = seccomp._DENIED | (seccomp._DENIED_IN_SHARED_NAMESPACES if shared else {})
-    special = {numbers[column] for numbers in (*denied.values(), *seccomp._CALLS.values())}
+    denied = seccomp.DENIED | (seccomp.DENIED_IN_SHARED_NAMESPACES if shared else {})
+    special = {numbers[column] for numbers in (*denied.values(), *seccomp.CALLS.values())}
     for number in set(range(500)) - special:
         assert interpret(program, ARCH[machine], number) == ALLOW, number
 
@@ -67,7 +67,7 @@ def test_every_other_call_is_allowed(machine: str, shared: bool) -> None:
 @pytest.mark.parametrize("shared", [False, True])
 def test_calls_are_judged_by_their_arguments(machine: str, shared: bool) -> None:
     program, arch = _filter(shared), ARCH[machine]
-    number = {name: numbers[COLUMN[machine]] for name, numbers in seccomp._CALLS.items()}
+    number = {name: numbers[COLUMN[machine]] for name, numbers in seccomp.CALLS.items()}
     assert interpret(program, arch, number["clone3"]) == ENOSYS
     assert interpret(program, arch, number["clone"], (THREAD,)) == ALLOW
     assert interpret(program, arch, number["clone"], (THREAD | NEW_USER,)) == EPERM
@@ -78,7 +78,7 @@ def test_calls_are_judged_by_their_arguments(machine: str, shared: bool) -> None
 
 def test_without_namespaces_a_process_signals_itself_alone(machine: str) -> None:
     program, arch = _filter(shared=True), ARCH[machine]
-    number = {name: numbers[COLUMN[machine]] for name, numbers in seccomp._CALLS.items()}
+    number = {name: numbers[COLUMN[machine]] for name, numbers in seccomp.CALLS.items()}
     for name in ("kill", "tkill", "tgkill"):
         assert interpret(program, arch, number[name], (1234, 9)) == ALLOW
         for other in (0, 1, 0xFFFFFFFF, 1233):
