@@ -1,4 +1,4 @@
-"""python -m sandbox: doctor, run FILE."""
+"""python -m sandbox: doctor, run FILE, bench."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.bench import describe, measure
 from sandbox.errors import SandboxError
 from sandbox.languages import LANGUAGES, available_languages
 from sandbox.launch import Method
@@ -23,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     """Run a command. Exit code: 0 passed or able, 1 not passed, 2 refused or bad input."""
     arguments = _parser().parse_args(argv)
     try:
-        return _doctor() if arguments.command == "doctor" else _run(arguments)
+        return _COMMANDS[arguments.command](arguments)
     except (SandboxError, OSError, UnicodeDecodeError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return _REFUSED
@@ -33,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="Run untrusted code in isolation.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("doctor", help="say which isolation methods and languages work here, or why not")
+    cost = commands.add_parser("bench", help="measure what isolation costs a Python run")
+    cost.add_argument("--repeats", type=int, default=50)
     single = commands.add_parser("run", help="judge one program")
     single.add_argument("file", type=Path, help="the program")
     single.add_argument("--language", required=True, choices=list(LANGUAGES))
@@ -47,7 +50,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _doctor() -> int:
+def _bench(arguments: argparse.Namespace) -> int:
+    for method in Method:
+        isolation = check_method(method)
+        print(f"{method}")
+        if isinstance(isolation, Isolation):
+            print("\n".join(describe(measure(isolation, max(1, arguments.repeats)))))
+        else:
+            print(isolation)
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
     print(f"Linux {platform.release()} on {platform.machine()}")
     print("\nIsolation")
     results = {method: check_method(method) for method in Method}
@@ -104,3 +118,6 @@ def _show(verdict: Verdict) -> None:
 def _printable(text: str) -> str:
     """Escape what could drive a terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+_COMMANDS = {"doctor": _doctor, "bench": _bench, "run": _run}
