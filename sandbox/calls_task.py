@@ -26,7 +26,8 @@ from sandbox.verdict import Status, Verdict
 from sandbox.verdict_of import failure_of, make_verdict
 from sandbox.workspace import job_folder
 
-MOST_ANSWER_BYTES = 256 << 20
+# Parsed outside, where the smallest values take some twenty times their text.
+MOST_ANSWER_BYTES = 32 << 20
 RELATIVE_TOLERANCE = 1e-7
 
 

@@ -16,9 +16,8 @@ from sandbox.limits import Limits
 from sandbox.nonce_sources import NonceTask, make_sources
 from sandbox.supervise import Outcome
 from sandbox.verdict import Status, Verdict
-from sandbox.verdict_of import failure_of, last_line, make_verdict
+from sandbox.verdict_of import failure_of, last_line, make_verdict, syntax_error_of
 
-_PYTHON_COMPILE_ERROR = 87
 _SIGNALLED = 128
 _ASSERTION = re.compile(rb"Assertion.*failed", re.IGNORECASE)
 
@@ -75,17 +74,9 @@ def _judge(outcome: Outcome, nonce: str, language: str) -> tuple[Status, str]:
 def _explain(outcome: Outcome, language: str) -> tuple[Status, str]:
     """Tell an assertion or exception from an end by a signal, and both from text that is no program."""
     message = last_line(outcome.stderr)
-    if language == "python" and outcome.exit_code == _PYTHON_COMPILE_ERROR:
-        return Status.COMPILE_ERROR, message
-    if language in {"javascript", "typescript"} and re.search(rb"^SyntaxError", outcome.stderr, re.MULTILINE):
-        return Status.COMPILE_ERROR, _line_with("SyntaxError", outcome)
-    if language == "bash" and b"syntax error" in outcome.stderr:
-        return Status.COMPILE_ERROR, _line_with("syntax error", outcome)
+    refused = syntax_error_of(outcome, language)
+    if refused is not None:
+        return Status.COMPILE_ERROR, refused
     if outcome.exit_code < _SIGNALLED or _ASSERTION.search(outcome.stderr):
         return Status.FAILED, f"exit code {outcome.exit_code}: {message}"
     return Status.CRASHED, f"ended by signal {outcome.exit_code - _SIGNALLED}: {message}"
-
-
-def _line_with(text: str, outcome: Outcome) -> str:
-    lines = outcome.stderr.decode(errors="replace").splitlines()
-    return next(line for line in lines if text in line)[:300]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from sandbox.build import BuildFailedError, Built, Place, Sources, build
 from sandbox.languages import Language, Toolchain
@@ -15,9 +16,10 @@ from sandbox.limits import Limits
 from sandbox.nonce_sources import java_sources
 from sandbox.supervise import Outcome
 from sandbox.verdict import Status, Verdict
-from sandbox.verdict_of import failure_of, make_verdict
+from sandbox.verdict_of import failure_of, make_verdict, syntax_error_of
 
 TOLERANCE = 1e-5
+_PYTHON_HARNESS = Path(__file__).parent / "inside" / "stdin_harness.py"
 _DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -63,26 +65,28 @@ def run_stdin_task(
     """Run the program on each case until one fails. Limits hold for each case. Raises LaunchError."""
     try:
         with build(toolchain, program_sources(program, language), place) as built:
-            return _run_cases(built, cases, limits)
+            return _run_cases(built, language.name, cases, limits)
     except BuildFailedError as error:
         return make_verdict(error.status, error.detail, error.outcome, "stdin")
 
 
 def program_sources(program: str, language: Language) -> Sources:
     """Give a program's own files, without tests."""
-    return (
-        java_sources(program) if language.name == "java" else Sources({language.file_name: program.encode()})
-    )
+    if language.name == "java":
+        return java_sources(program)
+    if language.name == "python":
+        return Sources({language.file_name: _PYTHON_HARNESS.read_bytes(), "source.py": program.encode()})
+    return Sources({language.file_name: program.encode()})
 
 
-def _run_cases(built: Built, cases: Sequence[tuple[str, str]], limits: Limits) -> Verdict:
+def _run_cases(built: Built, language: str, cases: Sequence[tuple[str, str]], limits: Limits) -> Verdict:
     seconds = cpu_seconds = 0.0
     verdict: Verdict | None = None
     for number, (stdin, expected) in enumerate(cases, 1):
         with _input(stdin) as descriptor:
-            outcome = built.run(limits, stdin=descriptor)
+            outcome = built.run(_with_room_for(expected, limits), stdin=descriptor)
         seconds, cpu_seconds = seconds + outcome.wall_seconds, cpu_seconds + outcome.cpu_seconds
-        status, detail = _judge(outcome, expected, built)
+        status, detail = _judge(outcome, expected, language)
         verdict = make_verdict(status, f"case {number} of {len(cases)}: {detail}", outcome, "stdin")
         if status is not Status.PASSED:
             break
@@ -103,14 +107,16 @@ def _input(text: str) -> Generator[int]:
         os.close(descriptor)
 
 
-def _judge(outcome: Outcome, expected: str, built: Built) -> tuple[Status, str]:
+def _with_room_for(expected: str, limits: Limits) -> Limits:
+    """Let a right answer be written, however long it is."""
+    return replace(limits, output_bytes=max(limits.output_bytes, 2 * len(expected.encode())))
+
+
+def _judge(outcome: Outcome, expected: str, language: str) -> tuple[Status, str]:
     failure = failure_of(outcome)
     if failure is not None:
-        is_syntax = b"SyntaxError" in outcome.stderr and b'program.py", line' in outcome.stderr
-        is_python = built.toolchain.run[-1].endswith(".py")
-        if failure[0] is Status.CRASHED and is_python and is_syntax and b"Traceback" not in outcome.stderr:
-            return Status.COMPILE_ERROR, failure[1]
-        return failure
+        refused = syntax_error_of(outcome, language) if failure[0] is Status.CRASHED else None
+        return failure if refused is None else (Status.COMPILE_ERROR, refused)
     got = outcome.stdout.decode(errors="replace")
     if outputs_agree(got, expected):
         return Status.PASSED, "the output is right"

@@ -8,6 +8,12 @@ from sandbox.supervise import Breach, Outcome
 from sandbox.verdict import Design, Status, Verdict
 
 TAIL_CHARACTERS = 4096
+PYTHON_COMPILE_ERROR = 87  # of our own harnesses
+_SYNTAX_SIGNS = {
+    "javascript": re.compile(r"^SyntaxError"),
+    "typescript": re.compile(r"^SyntaxError"),
+    "bash": re.compile(r"syntax error"),
+}
 _BREACHES = {
     Breach.TIMEOUT: (Status.TIMEOUT, "ran past its time"),
     Breach.MEMORY: (Status.MEMORY, "used more memory than allowed"),
@@ -40,6 +46,15 @@ def failure_of(outcome: Outcome) -> tuple[Status, str] | None:
             return Status.MEMORY, "an allocation was refused"
         return Status.CRASHED, f"ended with exit code {outcome.exit_code}: {last_line(outcome.stderr)}"
     return None
+
+
+def syntax_error_of(outcome: Outcome, language: str) -> str | None:
+    """Give the message of an interpreter that refused the program's text, or None when it did not."""
+    if language == "python":
+        return last_line(outcome.stderr) if outcome.exit_code == PYTHON_COMPILE_ERROR else None
+    sign = _SYNTAX_SIGNS.get(language)
+    lines = tail(outcome.stderr).splitlines() if sign is not None else []
+    return next((line[:300] for line in lines if sign is not None and sign.search(line)), None)
 
 
 def last_line(text: bytes | bytearray) -> str:

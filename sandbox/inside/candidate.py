@@ -11,6 +11,7 @@ What it sends is therefore never believed, only compared. One line of JSON each 
 # Values of any type pass through here.
 # pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportGeneralTypeIssues=false
 
+import builtins
 import os
 import sys
 
@@ -30,6 +31,7 @@ def describe(error):
 
 def load(path):
     """Execute the program as a module of its own; gives its namespace and the first line to send."""
+    builtins.exit = builtins.quit = sys.exit  # as site would have it
     module = type(sys)("candidate")
     sys.modules["candidate"] = module
     try:

@@ -8,6 +8,7 @@ prints the nonce without reaching the end is found the same way.
 # pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportGeneralTypeIssues=false
 
 import _ast
+import builtins
 import json
 import os
 import sys
@@ -94,6 +95,7 @@ def program_names(text):
 
 def main(task):
     """Run both; the nonce is written only when everything before it went well."""
+    builtins.exit = builtins.quit = sys.exit  # as site would have it
     module = type(sys)("candidate")
     sys.modules["candidate"] = module
     program = compile_program(task["program"])

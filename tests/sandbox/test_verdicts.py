@@ -47,6 +47,10 @@ def test_sleeping_is_a_timeout(isolation: Isolation) -> None:
         ("while True: pass", Status.TIMEOUT),
         ("x = bytes(4 << 30)", Status.MEMORY),
         ("while True: print('x' * 10000)", Status.OUTPUT),
+        ("print(2)\nexit()", Status.PASSED),
+        ("import sys\nprint(len(sys.argv) + 1)\nquit(0)", Status.PASSED),
+        ("if __name__ == '__main__': print(2)", Status.PASSED),
+        ("exit(1)", Status.CRASHED),
     ],
 )
 def test_stdin_program_reaches_its_verdict(program: str, status: Status, best_isolation: Isolation) -> None:
@@ -59,6 +63,11 @@ def test_first_failing_case_is_named(best_isolation: Isolation) -> None:
     cases = [("1", "2"), ("2", "9"), ("3", "4")]
     verdict = run_stdin("print(int(input()) + 1)", "python", cases, isolation=best_isolation)
     assert verdict.detail == "case 2 of 3: expected '9', got '3\\n'"
+
+
+def test_long_answers_have_room(best_isolation: Isolation) -> None:
+    expected = "x" * 500_000
+    assert run_stdin("print('x' * 500_000)", "python", [("", expected)], isolation=best_isolation).is_passed
 
 
 def test_full_disk_is_the_sandboxs_fault(best_isolation: Isolation, monkeypatch: pytest.MonkeyPatch) -> None:
