@@ -26,8 +26,9 @@ from sandbox.verdict import Status, Verdict
 from sandbox.verdict_of import failure_of, make_verdict
 from sandbox.workspace import job_folder
 
-# Parsed outside, where the smallest values take some twenty times their text.
-MOST_ANSWER_BYTES = 32 << 20
+# Answers are parsed outside, where "[]" takes twenty times its text: text is bounded, and values are.
+MOST_ANSWER_BYTES = 128 << 20
+MOST_VALUES = 4_000_000
 RELATIVE_TOLERANCE = 1e-7
 
 
@@ -59,6 +60,10 @@ def run_calls_task(
 ) -> Calls:
     """Call `entry_point(*arguments)` for each arguments in inputs. Raises InvalidTaskError, LaunchError."""
     outcome = _run(program, _requests(entry_point, inputs), limits, place)
+    if sum(map(outcome.extra.count, b",[{")) > MOST_VALUES:
+        return Calls(
+            (), make_verdict(Status.OUTPUT, "answered with more values than allowed", outcome, "calls")
+        )
     try:
         lines = [codec.loads(line) for line in bytes(outcome.extra).split(b"\n")[:-1]]
         first, answers = lines[:1], tuple(_answer(line) for line in lines[1 : len(inputs) + 1])

@@ -86,6 +86,12 @@ def test_calls_of_a_large_input_come_back(best_isolation: Isolation) -> None:
     assert calls.answers == (Returned(large[::-1]),) * 3
 
 
+def test_answers_that_would_fill_our_memory_are_not_read(best_isolation: Isolation) -> None:
+    program = "def f(x): return [[] for _ in range(5_000_000)]"
+    calls = run_calls(program, "f", [[1]], Limits(memory_bytes=4 << 30), isolation=best_isolation)
+    assert (calls.verdict.status, calls.answers) == (Status.OUTPUT, ())
+
+
 @pytest.mark.parametrize(
     ("program", "status"),
     [
