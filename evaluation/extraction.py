@@ -141,13 +141,10 @@ def _text(node: tree_sitter.Node) -> str:
 
 
 def _with_head(problem: Problem, code: str) -> str:
-    repeats_head = problem.entry_point is not None and re.search(
-        rf"\b{re.escape(problem.entry_point)}\b", code
-    )
-    if repeats_head:
-        code = _missing_imports(problem, code) + code
-    else:
-        code = problem.prompt.rstrip() + "\n" + code
+    name = problem.entry_point
+    repeats_head = name is not None and re.search(rf"\b{re.escape(name)}\b", code)
+    head = _missing_imports(problem, code) if repeats_head else problem.prompt.rstrip() + "\n"
+    code = head + code
     assert isinstance(problem.checks, Tests)
     return _without_last_braces(code, _leading_braces(problem.checks.code))
 

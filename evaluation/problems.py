@@ -1,7 +1,7 @@
-"""Benchmark rows as frozen Problem values. Knows no model, no HTTP and no sandbox.
+r"""Benchmark rows as frozen Problem values. Knows no model, no HTTP and no sandbox.
 
 A row becomes a Problem by a function of its suite (`suites/`). A row that cannot is left out, named and counted:
-`Loaded.bad_rows`. Files are JSON lines, gzipped or not, or one JSON array; lines end at `\\n` only, since some
+`Loaded.bad_rows`. Files are JSON lines, gzipped or not, or one JSON array; lines end at `\n` only, since some
 strings hold other line separators.
 """
 
@@ -112,12 +112,12 @@ def load_rows(path: Path, parse: Callable[[Row], Problem | None]) -> Loaded:
     for number, text in enumerate(_raw_rows(path), start=1):
         try:
             problem = parse(_as_row(text))
-            if problem is not None and problem.task_id in seen:
-                raise ValueError(f"the id {problem.task_id!r} occurs twice")
         except (ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
             bad.append(BadRow(path.name, number, _reason(error)))
             continue
-        if problem is not None:
+        if problem is not None and problem.task_id in seen:
+            bad.append(BadRow(path.name, number, f"the id {problem.task_id!r} occurs twice"))
+        elif problem is not None:
             seen.add(problem.task_id)
             problems.append(problem)
     if not problems:

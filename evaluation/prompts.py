@@ -22,8 +22,14 @@ from typing import Any, Final
 from evaluation.arms import Arm, Route
 from evaluation.problems import Form, Problem
 
-INSTRUCTION: Final = "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
-RESPONSE: Final = "Below is a Python script with a self-contained function that solves the problem and passes corresponding tests:"
+INSTRUCTION: Final = (
+    "Please provide a self-contained Python script that solves the following problem "
+    "in a markdown code block:"
+)
+RESPONSE: Final = (
+    "Below is a Python script with a self-contained function that solves the problem "
+    "and passes corresponding tests:"
+)
 STOP: Final = ("\n```\n", "\nif __name__", "\ndef main(", "\nprint(")
 _QWEN_SYSTEM: Final = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 _SYSTEM: Final = "You are a helpful assistant."
