@@ -1,4 +1,4 @@
-"""The service over HTTP: OpenAI's routes by the openai client, /generate beside them on the same connections.
+"""The service over HTTP, by the openai client: OpenAI's routes, and /generate on the same connections.
 
 A request ends in one of four ways: an Answer; Busy (try again: the server is full, starting, draining, or not
 there); RequestRefusedError (it does not do what was asked); or an Answer with `refused`, when only this prompt was
@@ -14,7 +14,6 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
-import httpx
 import openai
 
 from evaluation.errors import RequestRefusedError, ServiceDownError
@@ -51,15 +50,12 @@ class ServiceClient:
     def __init__(self, base_url: str, timeout_seconds: float = 600.0) -> None:
         self.base_url = base_url.rstrip("/").removesuffix("/v1")
         key = os.environ.get("CODEFUSION_API_KEY", "")
-        # The number of requests at once is bounded by the caller, not by the pool.
-        self._http = httpx.AsyncClient(
-            timeout=timeout_seconds,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-        )
+        # Environment variables for proxies are not honoured: most services asked are on this machine.
         self._openai = openai.AsyncOpenAI(
-            base_url=f"{self.base_url}/v1", api_key=key or "none", max_retries=0, http_client=self._http
+            base_url=f"{self.base_url}/v1",
+            api_key=key or "none",
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout_seconds),
         )
         self._model = ""
 
@@ -76,7 +72,7 @@ class ServiceClient:
         if not self._model:
             try:
                 self._model = (await self._openai.models.list()).data[0].id
-            except (openai.APIConnectionError, httpx.HTTPError, IndexError) as error:
+            except (openai.APIConnectionError, IndexError) as error:
                 raise ServiceDownError(
                     f"no service answers at {self.base_url} ({error}). Start one: python -m service"
                 ) from error
@@ -93,7 +89,7 @@ class ServiceClient:
             text, reason, usage, report = await self._dispatch(request)
         except openai.APIStatusError as error:
             return _refusal(error.response, time.perf_counter() - started, error)
-        except (openai.APIConnectionError, httpx.TransportError) as error:
+        except openai.APIConnectionError as error:
             raise BusyError(f"{type(error).__name__}: {error}", None) from error
         seconds = time.perf_counter() - started
         return Answer(
@@ -103,10 +99,9 @@ class ServiceClient:
     async def _dispatch(self, request: Request) -> tuple[str, str, dict[str, int], dict[str, Any] | None]:
         body, model = dict(request.body), await self.model()
         if request.path == "/generate":
-            response = await self._http.post(f"{self.base_url}/generate", json=body)
-            if response.status_code != HTTPStatus.OK:
-                raise openai.APIStatusError("", response=response, body=None)
-            report = response.json()
+            # An absolute address: this route lies beside /v1, not below it.
+            answer = await self._openai.post(f"{self.base_url}/generate", cast_to=object, body=body)
+            report = cast("dict[str, Any]", answer)
             kept = {
                 key: report[key]
                 for key in ("candidates", "syntax", "retrieved", "steering", "timings_ms")
@@ -128,7 +123,7 @@ def _usage(usage: Any) -> dict[str, int]:
     return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
 
 
-def _refusal(response: httpx.Response, seconds: float, cause: Exception) -> Answer:
+def _refusal(response: Any, seconds: float, cause: Exception) -> Answer:
     status, (message, param) = response.status_code, _message(response)
     if status in _BUSY:
         raise BusyError(f"HTTP {status}: {message}", _retry_after(response)) from cause
@@ -137,7 +132,7 @@ def _refusal(response: httpx.Response, seconds: float, cause: Exception) -> Answ
     raise RequestRefusedError(f"the service refuses the request: HTTP {status}: {message}", param) from cause
 
 
-def _message(response: httpx.Response) -> tuple[str, str | None]:
+def _message(response: Any) -> tuple[str, str | None]:
     try:
         error = cast("dict[str, Any]", response.json()["error"])
         return str(error["message"]), error.get("param")
@@ -145,7 +140,7 @@ def _message(response: httpx.Response) -> tuple[str, str | None]:
         return response.text[:200], None
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(response: Any) -> float | None:
     try:
         return float(response.headers.get("Retry-After", ""))
     except ValueError:

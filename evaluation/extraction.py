@@ -24,7 +24,7 @@ from typing import Final
 import tree_sitter
 import tree_sitter_python
 
-from evaluation.problems import Form, Problem, Tests
+from evaluation.problems import AssertCode, Form, Problem
 
 _MAX_LINES: Final = 400
 _MAX_CHARS: Final = 64 * 1024
@@ -60,7 +60,7 @@ def fenced_code(answer: str) -> str:
 
 def sanitized(answer: str, entry_point: str | None) -> str:
     """Give what the entry point needs out of a Python answer."""
-    source = longest_parsing_span(answer).encode()
+    source = longest_parsing_span(answer).encode("utf-8", "replace")
     definitions: dict[str, tree_sitter.Node] = {}
     parts: list[bytes] = []
     for child in tree_sitter.Parser(_PYTHON).parse(source).root_node.children:
@@ -83,7 +83,9 @@ def longest_parsing_span(text: str) -> str:
     for line in lines:
         filled.append(filled[-1] + bool(line.strip()))
     spans = [(filled[i] - filled[j + 1], i, j) for i in range(len(lines)) for j in range(i + 1, len(lines))]
-    for _, first, last in sorted(spans):
+    for negative_count, first, last in sorted(spans):
+        if negative_count == 0:
+            break
         span = "\n".join(lines[first : last + 1])
         if parses(span):
             return span
@@ -145,7 +147,7 @@ def _with_head(problem: Problem, code: str) -> str:
     repeats_head = name is not None and re.search(rf"\b{re.escape(name)}\b", code)
     head = _missing_imports(problem, code) if repeats_head else problem.prompt.rstrip() + "\n"
     code = head + code
-    assert isinstance(problem.checks, Tests)
+    assert isinstance(problem.checks, AssertCode)
     return _without_last_braces(code, _leading_braces(problem.checks.code))
 
 

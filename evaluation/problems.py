@@ -30,8 +30,8 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
-    """Test code that is put after the program. `setup` comes before it (imports, a package clause)."""
+class AssertCode:
+    """Test code that follows the program. `setup` is what it needs besides: imports, helpers, a package clause."""
 
     code: str
     setup: str = ""
@@ -74,7 +74,7 @@ class Problem:
     language: str
     form: Form
     prompt: str
-    checks: Tests | Calls | Stdin
+    checks: AssertCode | Calls | Stdin
     entry_point: str | None = None
     reference: str | None = None
     suffix: str = ""

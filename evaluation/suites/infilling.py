@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from evaluation.problems import Form, Problem, Row, Tests, text_of
+from evaluation.problems import AssertCode, Form, Problem, Row, text_of
 
 
 def infilling(suite: str) -> Callable[[Row], Problem]:
@@ -18,7 +18,7 @@ def infilling(suite: str) -> Callable[[Row], Problem]:
             language="python",
             form=Form.INFILL,
             prompt=prompt,
-            checks=Tests(f"{text_of(row, 'test')}\n\ncheck({entry_point})\n"),
+            checks=AssertCode(f"{text_of(row, 'test')}\n\ncheck({entry_point})\n"),
             entry_point=entry_point,
             reference=prompt + text_of(row, "canonical_solution") + suffix,
             suffix=suffix,

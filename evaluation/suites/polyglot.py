@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from evaluation.problems import Form, Problem, Row, Tests, text_of
+from evaluation.problems import AssertCode, Form, Problem, Row, text_of
 
 HUMANEVAL_X: Final = {
     "python": "python",
@@ -64,7 +64,7 @@ def humaneval_x(key: str) -> Callable[[Row], Problem]:
             language=language,
             form=Form.FUNCTION,
             prompt=prompt,
-            checks=Tests(test, setup=str(row.get("test_setup", ""))),
+            checks=AssertCode(test, setup=str(row.get("test_setup", ""))),
             entry_point=name[-1] if name else None,
             reference=prompt + text_of(row, "canonical_solution"),
         )
@@ -85,7 +85,7 @@ def multipl_e(key: str) -> Callable[[Row], Problem]:
             language=language,
             form=Form.FUNCTION,
             prompt=prompt,
-            checks=Tests(text_of(row, "tests")),
+            checks=AssertCode(text_of(row, "tests")),
             entry_point=name[-1] if name else None,
         )
 

@@ -10,7 +10,7 @@ import ast
 import re
 from typing import Final
 
-from evaluation.problems import Calls, Form, Problem, Row, Tests, text_of
+from evaluation.problems import AssertCode, Calls, Form, Problem, Row, text_of
 
 _INPUTS = re.compile(r"^[ \t]*inputs = (.*)$", re.MULTILINE)
 _RESULTS = re.compile(r"^[ \t]*results = (.*)$", re.MULTILINE)
@@ -29,8 +29,9 @@ def human_eval(row: Row) -> Problem:
         language="python",
         form=Form.FUNCTION,
         prompt=prompt,
-        checks=Tests(
-            f"{helpers_of(prompt, entry_point)}{text_of(row, 'test')}\n\ncheck({_identifier(entry_point)})\n"
+        checks=AssertCode(
+            f"{text_of(row, 'test')}\n\ncheck({_identifier(entry_point)})\n",
+            setup=helpers_of(prompt, entry_point),
         ),
         entry_point=entry_point,
         reference=prompt + solution if isinstance(solution, str) else None,
@@ -64,7 +65,7 @@ def mbpp(row: Row) -> Problem:
         language="python",
         form=Form.INSTRUCTION,
         prompt=f'"""\n{text_of(row, "prompt").strip()}\n{tests[0].strip()}\n"""\n',
-        checks=Tests("\n".join(tests) + "\n", setup="\n".join(imports)),
+        checks=AssertCode("\n".join(tests) + "\n", setup="\n".join(imports)),
         entry_point=called_name(tests[0], text_of(row, "code")),
         reference=text_of(row, "code").replace("\r\n", "\n"),
         examples=assert_examples(tests[:1]),
