@@ -149,7 +149,7 @@ class _Builder:
 _LEAVES_FUNCTION = (ast.Return, ast.Raise)
 _LEAVES_LOOP = (*_LEAVES_FUNCTION, ast.Break, ast.Continue)
 # Each level doubles the work: deeper loops (only hostile code has them) are walked once.
-_MAX_WALKED_TWICE = 8
+_MAX_WALKED_TWICE = 5
 
 
 def _joined(*ends: Definitions) -> Definitions:
