@@ -25,7 +25,7 @@ _KEYWORD_TEXT: Final = (
     "short signed sizeof static struct super switch synchronized template this throw throws True true False false try "
     "typedef typename union unsigned using var virtual void volatile while with yield self"
 )
-_KEYWORDS: Final = frozenset(_KEYWORD_TEXT.split())
+KEYWORDS: Final = frozenset(_KEYWORD_TEXT.split())
 _BRANCHES: Final = frozenset({"if", "elif", "else", "case", "switch", "catch", "except"})
 _LOOPS: Final = frozenset({"for", "while", "do"})
 _WORD_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -97,7 +97,7 @@ def _layout(lines: list[str], filled: list[str]) -> list[float]:
 def _words(found: list[re.Match[str]], filled: list[str]) -> list[float]:
     count = len(filled)
     comments = [match[0] for match in found if match.lastgroup == "comment"]
-    names = [match for match in found if match.lastgroup == "word" and match[0] not in _KEYWORDS]
+    names = [match for match in found if match.lastgroup == "word" and match[0] not in KEYWORDS]
     per_line = Counter(match.string.count("\n", 0, match.start()) for match in names)
     lengths = [len(match[0]) for match in names] or [0]
     return [
@@ -109,7 +109,7 @@ def _words(found: list[re.Match[str]], filled: list[str]) -> list[float]:
         max(lengths),
         _mean([float(length == 1) for length in lengths]),
         _mean([len(_WORD_PART.findall(match[0])) for match in names] or [0]),
-        sum(match[0] in _KEYWORDS for match in found if match.lastgroup == "word") / count,
+        sum(match[0] in KEYWORDS for match in found if match.lastgroup == "word") / count,
     ]
 
 
@@ -144,7 +144,7 @@ def _size(found: list[re.Match[str]]) -> list[float]:
     if total == 0:
         return [0.0, 0.0, 0.0]
     entropy = -sum(n / total * math.log2(n / total) for n in tokens.values())
-    names = [n for token, n in tokens.items() if token[0].isalpha() and token not in _KEYWORDS]
+    names = [n for token, n in tokens.items() if token[0].isalpha() and token not in KEYWORDS]
     return [math.log1p(total * math.log2(len(tokens) + 1)), entropy, max(names, default=0)]
 
 
