@@ -37,7 +37,7 @@ def tables(runs: Sequence[RunSummary]) -> list[Table]:
 def shown(figure: Figure | None) -> str:
     """Write a figure with its interval."""
     if figure is None or math.isnan(figure.interval.value):
-        return "–"
+        return "-"
     if figure.percent:
         scaled = [100 * x for x in (figure.interval.value, figure.interval.low, figure.interval.high)]
         return "{:.1f} [{:.1f}, {:.1f}]".format(*scaled)
@@ -83,7 +83,7 @@ def _conditions(runs: Sequence[RunSummary]) -> Table:
             str(run.config.samples),
             str(run.config.seeds),
             " ".join(f"{100 * rate:.1f}" for rate in run.seed_rates),
-            ", ".join(f"{name}={value!r}" for name, value in run.config.overrides.items()) or "–",
+            ", ".join(f"{name}={value!r}" for name, value in run.config.overrides.items()) or "-",
         ]
         for run in runs
     ]
@@ -173,4 +173,4 @@ def _interval(interval: Interval, digits: int, *, sign: bool = False) -> str:
 
 
 def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
+    return "-" if math.isnan(value) else f"{value:,.1f}" if value >= 10 else f"{value:.2f}"

@@ -136,5 +136,5 @@ def _render(template: str, **values: Any) -> str:
     folder = resources.files("evaluation.templates")
     loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    style = Markup(HtmlFormatter().get_style_defs(".highlight"))
+    style = Markup(HtmlFormatter().get_style_defs(".highlight"))  # noqa: S704
     return environment.get_template(template).render(style=style, **values)
