@@ -83,4 +83,4 @@ def _scaled(interval: Interval, factor: float) -> Interval:
 
 
 def _axis_name(name: str) -> str:
-    return f"{name} times {_FACTORS[name]:g}" if name in ("ASTSim", "SemSim", "CRS") else f"{name} (%)"
+    return f"{name}\ntimes {_FACTORS[name]:g}" if name in ("ASTSim", "SemSim", "CRS") else f"{name} (%)"

@@ -227,7 +227,9 @@ def _suites(options: argparse.Namespace) -> int:
         rows, upstream = str(len(loaded.problems)), str(suite.upstream_rows or "-")
         bad = str(len(loaded.bad_rows) or "")
         table.add_row(suite.name, suite.title, rows, upstream, bad, str(references))
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, 130)
+    console.print(table)
     return 1 if missing else 0
 
 
@@ -255,7 +257,9 @@ def _show(runs: list[RunSummary]) -> None:
     for run in runs:
         cells = [shown(run.figures.get(name)) for name in PAPER_COLUMNS]
         table.add_row(run.config.suite, run.config.arm, str(run.config.num_problems), *cells)
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, 130)
+    console.print(table)
     for run in runs:
         for warning in run.warnings:
             print(f"{run.name}: {warning}", file=sys.stderr)

@@ -1,7 +1,8 @@
 """Answers to verdicts, in the sandbox. The only module that calls it.
 
 A verdict's record: the sample's key, `status` of the sandbox's closed set, `detail`, `executed` (for CESR), `parses`
-(null where the language's parser is not here), seconds, design and isolation. A sandbox_error is tried three times.
+(null where the language's parser is not here), seconds, design and isolation. A sandbox_error is tried three times,
+and so is a timeout of a program that hardly used its time: it may have been kept waiting.
 """
 
 from __future__ import annotations
@@ -19,12 +20,21 @@ from evaluation.metrics import EXECUTED, parse_check
 from evaluation.oracles import is_right
 from evaluation.problems import AssertCode, Calls, Problem, Stdin
 from evaluation.records import Record
-from sandbox.calls_task import Raised, Returned
-from sandbox.errors import InvalidTaskError, LanguageMissingError, NoIsolationError
-from sandbox.limits import Limits
-from sandbox.runner import run, run_calls, run_stdin
-from sandbox.selftest import Isolation, prove_isolation
-from sandbox.verdict import Status, Verdict
+from sandbox import (
+    InvalidTaskError,
+    Isolation,
+    LanguageMissingError,
+    Limits,
+    NoIsolationError,
+    Raised,
+    Returned,
+    Status,
+    Verdict,
+    prove_isolation,
+    run,
+    run_calls,
+    run_stdin,
+)
 
 _TRIES: Final = 3
 ASSERT_LIMITS: Final = Limits(cpu_seconds=5.0, wall_seconds=15.0)
@@ -90,7 +100,7 @@ class Scorer:
                 raise EvaluationError(
                     f"{problem.task_id}: the sandbox cannot run its tests: {error}"
                 ) from error
-            if verdict.status is not Status.SANDBOX_ERROR:
+            if verdict.status is not Status.SANDBOX_ERROR and not _was_kept_waiting(verdict):
                 break
         return verdict, raised
 
@@ -166,6 +176,11 @@ class Scorer:
             self._parsers[language] = parse_check(language)
         check = self._parsers[language]
         return check(program) if check is not None else None
+
+
+def _was_kept_waiting(verdict: Verdict) -> bool:
+    """Whether a program ran out of time while it hardly ran: perhaps the fault of what ran beside it."""
+    return verdict.status is Status.TIMEOUT and verdict.cpu_seconds < ASSERT_LIMITS.cpu_seconds / 2
 
 
 def _unreadable(program: str) -> str | None:
