@@ -84,6 +84,11 @@ def _is_plain(char: str) -> bool:
     return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
+def _plain(value: Any) -> Any:
+    # Markup is made by us, and its text went through `visible` already.
+    return visible(value) if type(value) is str else value
+
+
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(visible(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
@@ -135,6 +140,8 @@ def _sample(run: RunSummary, key: Key) -> dict[str, Any]:
 def _render(template: str, **values: Any) -> str:
     folder = resources.files("evaluation.templates")
     loader = jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, finalize=_plain
+    )
     style = Markup(HtmlFormatter().get_style_defs(".highlight"))  # noqa: S704
     return environment.get_template(template).render(style=style, **values)

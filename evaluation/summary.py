@@ -114,7 +114,9 @@ def _similarities(
     samples: dict[Key, Record], problems: dict[str, Problem], readability: ReadabilityModel | None
 ) -> list[Figure]:
     firsts = [
-        (problems[key[0]], r["program"]) for key, r in sorted(samples.items()) if key[2] == 0 and key[0] in problems
+        (problems[key[0]], r["program"])
+        for key, r in sorted(samples.items())
+        if key[2] == 0 and key[0] in problems
     ]
     figures: list[Figure] = []
     pairs = [(p, program, reference) for p, program in firsts if (reference := reference_of(p)) is not None]

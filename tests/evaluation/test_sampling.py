@@ -59,7 +59,10 @@ def config(url: str, **changes: Any) -> RunConfig:
 
 
 def refusing(error: dict[str, Any]) -> Any:
-    return lambda *_: (400, error)
+    def reply(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        return 400, error
+
+    return reply
 
 
 def take(folder: RunFolder, asked: RunConfig, pace: Pace = QUICK, scorer: Any = score) -> Watcher:
