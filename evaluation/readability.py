@@ -20,6 +20,7 @@ they nor a trained model belongs in the repository: a model is trained where the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -178,7 +179,8 @@ def trained_for(data: Path, cache: Path) -> ReadabilityModel:
             if model.training_sha256 == digest:
                 return model
     model = train(ratings, digest)
-    save(model, path)
+    with contextlib.suppress(OSError):  # no cache: trained again next time
+        save(model, path)
     return model
 
 

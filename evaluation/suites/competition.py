@@ -2,7 +2,7 @@
 
 CodeContests. Upstream's test split comes without tests here, so the selection is from the train split: models may
 have seen these problems, and the numbers are comparable with each other only, not with published ones. Which rows:
-`codecontests_selection.json` (rule and ids); it is made by `python -m evaluation select-codecontests`.
+`codecontests_selection.json`, 100 ids, made by `python -m evaluation select-codecontests` (rule: `selection.py`).
 
 APPS. Rows with starter code are called, the others read stdin. 22 rows repeat a name: the first of each is kept, the
 others are counted as bad. This file lost the quotes of APPS' JSON: an argument stands on a line of its own, and is a
