@@ -8,7 +8,8 @@ the same span. Answers of more than 400 lines are read as far as that.
 
 Programs, other languages, as Qwen2.5-Coder's evaluation: the first fenced block, else the whole answer; the given
 head is put before it when the answer does not repeat it. Where MultiPL-E's tests begin with the brace that closes
-the function, that many closing braces at the end of the answer are taken off.
+the function, that many closing braces at the end of the answer are taken off. In Rust, `use` of
+a foreign crate that nothing else in the program names is left out, since such crates are not here.
 
 Infilling: the answer is the middle; for one-line gaps only its first line.
 """
@@ -29,6 +30,8 @@ from evaluation.problems import AssertCode, Form, Problem
 _MAX_LINES: Final = 400
 _MAX_CHARS: Final = 64 * 1024
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_USE = re.compile(r"use (?P<root>\w+)(?:::(?:\w+::)*(?P<last>\w+))?;")
+_OWN_CRATES: Final = frozenset({"std", "core", "alloc", "crate", "self", "super"})
 _IMPORTS: Final = ("import_statement", "import_from_statement", "future_import_statement")
 _PYTHON = tree_sitter.Language(tree_sitter_python.language())
 
@@ -146,9 +149,23 @@ def _with_head(problem: Problem, code: str) -> str:
     name = problem.entry_point
     repeats_head = name is not None and re.search(rf"\b{re.escape(name)}\b", code)
     head = _missing_imports(problem, code) if repeats_head else problem.prompt.rstrip() + "\n"
-    code = head + code
+    code = without_unused_crates(head + code) if problem.language == "rust" else head + code
     assert isinstance(problem.checks, AssertCode)
     return _without_last_braces(code, _leading_braces(problem.checks.code))
+
+
+def without_unused_crates(code: str) -> str:
+    """Leave out `use` of foreign crates that nothing else names: HumanEval-X imports three in all its problems."""
+
+    def is_needed(line: str) -> bool:
+        match = _USE.fullmatch(line.strip())
+        if match is None or match["root"] in _OWN_CRATES:
+            return True
+        names = {match["root"], match["last"] or match["root"]}
+        others = "\n".join(other for other in code.split("\n") if not _USE.fullmatch(other.strip()))
+        return any(re.search(rf"\b{name}\b", others) for name in names)
+
+    return "\n".join(line for line in code.split("\n") if is_needed(line))
 
 
 def _missing_imports(problem: Problem, code: str) -> str:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from evaluation.errors import EvaluationError, SandboxMissingError
+from evaluation.go_tests import go_head, go_program
 from evaluation.metrics import EXECUTED, parse_check
 from evaluation.oracles import is_right
 from evaluation.problems import AssertCode, Calls, Problem, Stdin
@@ -124,7 +125,11 @@ class Scorer:
                 # A value that cannot leave its process (a match object): judged where it is.
                 verdict = judge(program, checks.code, "python", ASSERT_LIMITS, design="nonce")
             return verdict
-        whole = f"{checks.setup}\n{program}" if checks.setup else program
+        whole = program
+        if checks.setup and problem.language == "go":
+            whole = go_head(checks.setup, program, checks.code) + go_program(checks.setup, program)
+        elif checks.setup:
+            whole = f"{checks.setup}\n{program}"
         return run(whole, checks.code, problem.language, ASSERT_LIMITS, isolation=self._isolation)
 
     def _judge_calls(self, problem: Problem, checks: Calls, program: str) -> tuple[Verdict, bool]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from evaluation.codebleu import code_bleu
 from evaluation.errors import RunFolderError
-from evaluation.extraction import sanitized
+from evaluation.extraction import sanitized, without_unused_crates
 from evaluation.metrics import NO_VERDICT, mean, mean_pass_at_k
 from evaluation.problems import Form, Problem
 from evaluation.readability import ReadabilityModel
@@ -135,6 +135,8 @@ def reference_of(problem: Problem) -> str | None:
     if problem.reference is None:
         return None
     is_function = problem.language == "python" and problem.form in (Form.FUNCTION, Form.INSTRUCTION)
+    if problem.language == "rust":
+        return without_unused_crates(problem.reference)
     return sanitized(problem.reference, problem.entry_point) if is_function else problem.reference
 
 
