@@ -18,7 +18,8 @@ GO_HEAD = "// Add.\nfunc Add(a int, b int) int {\n"
 
 
 def test_go_imports_are_those_that_are_used() -> None:
-    program = 'package other\n\nimport (\n    "strings"\n    "os"\n)\n\nfunc Add() int { return strings.Count("", "") }\n'
+    imports = 'import (\n    "strings"\n    "os"\n)\n'
+    program = f'package other\n\n{imports}\nfunc Add() int {{ return strings.Count("", "") }}\n'
     head, body = go_head(GO_SETUP, program, GO_TEST), go_program(GO_SETUP, program)
     assert "package other" not in body
     assert "import" not in body
