@@ -1,0 +1,89 @@
+"""pass@k, CESR and parse rate. Each says what it means, where it comes from, and when it misleads."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from evaluation.extraction import parses
+
+EXECUTED: Final = frozenset({"passed", "failed"})
+"""Verdicts of a program that compiled and ran to its end on the inputs, right or wrong."""
+
+NO_VERDICT: Final = "sandbox_error"
+"""Says nothing about the program: such a sample is scored again, and counts in no rate."""
+
+
+def pass_at_k(num_samples: int, num_passed: int, k: int) -> float:
+    """Give the chance that at least one of k samples passes, estimated from `num_samples` of one problem.
+
+    Definition  1 - C(n-c, k) / C(n, k): the share of k-subsets of the samples that hold a pass.
+    Source      Chen et al. 2021, "Evaluating Large Language Models Trained on Code", eq. 1; unbiased.
+    Fails       for n < k (raises ValueError): no estimate without bias exists. Samples must be drawn independently:
+                n copies of one greedy answer say nothing about k > 1. Wrong tests count as wrong answers.
+    """
+    if not 0 <= num_passed <= num_samples or not 1 <= k <= num_samples:
+        raise ValueError(
+            f"expected 0 <= passed <= samples and 1 <= k <= samples; got {num_passed=}, {num_samples=}, {k=}"
+        )
+    return 1.0 - math.comb(num_samples - num_passed, k) / math.comb(num_samples, k)
+
+
+def mean_pass_at_k(counts: Iterable[tuple[int, int]], k: int) -> float:
+    """Average pass@k over problems, each given as (samples, passed)."""
+    return mean([pass_at_k(samples, passed, k) for samples, passed in counts])
+
+
+def is_executed(status: str, detail_raised: bool) -> bool:  # noqa: FBT001
+    """Whether a verdict counts for CESR.
+
+    Definition  CESR (compiled and executed successfully rate): the share of answers that compile and run without
+                error on the problem's inputs, whatever they answer.
+    Source      the paper, Table 1, which gives the name only; the reading is ours.
+    Fails       where tests call the answer with inputs it may rightly refuse; where only some inputs raise, the
+                answer counts as not executed. A function that returns None for everything scores 100 %.
+    """
+    return status in EXECUTED and not detail_raised
+
+
+def mean(values: Sequence[float]) -> float:
+    """Average; NaN of nothing."""
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def parse_check(language: str) -> Callable[[str], bool] | None:
+    """Give the test whether a program parses, by the language's own parser; None where its tool is missing.
+
+    Definition  parse rate: the share of answers that the language's own parser takes as a whole file.
+    Source      the parsers: CPython's `ast.parse`; `node --check`; `gofmt -e`; `g++ -fsyntax-only`, `javac` and
+                `rustc` would need types and imports and are not used here.
+    Fails       for fragments, and for programs cut at max_tokens; an empty answer parses in Python, so empty
+                answers are counted as not parsing. CPython's own version counts: a Python 2 answer does not parse.
+    """
+    if language == "python":
+        return lambda code: bool(code.strip()) and parses(code)
+    command = _CHECKERS.get(language)
+    if command is None or shutil.which(command[0]) is None:
+        return None
+    return lambda code: bool(code.strip()) and _accepts(command, code)
+
+
+_CHECKERS: Final[dict[str, tuple[str, ...]]] = {
+    "javascript": ("node", "--check", "-"),
+    "go": ("gofmt", "-e", "-l"),
+    "bash": ("bash", "-n"),
+}
+
+
+def _accepts(command: Sequence[str], code: str) -> bool:
+    # Parsers only: nothing of the program is run. The text comes by stdin.
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, input=code.encode("utf-8", "replace"), capture_output=True, timeout=20, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0

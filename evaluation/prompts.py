@@ -1,0 +1,126 @@
+"""From a problem to the body of a request.
+
+Python functions, route RAW: EvalPlus' chat prompt, which Qwen2.5-Coder's published figures for HumanEval(+) and
+MBPP(+) use: the question, then the answer begun with one sentence and an open fence, sent as text with the chat
+template spelt out. Differences from EvalPlus 0.3: of its stop strings we send four (the service's bound); the others
+are special tokens that end an answer anyway, or strings that the extraction cuts.
+
+Programs from stdin (CodeContests, APPS): the prompt of Qwen2.5-Coder's LiveCodeBench evaluation. Other languages:
+the prompt of its MultiPL-E evaluation (`chat`), with the system message used there. Differences: at most 1,024
+tokens (there: 2,000 and 1,024), no few-shot examples for MBPP (EvalPlus has none either).
+
+Route CHAT: EvalPlus' prompt for OpenAI models, which leaves the answer's beginning to the model. Route GENERATE: the
+question goes into `prompt` and the service lays it out; its prompt is not EvalPlus', so compare this route with
+itself. Infilling: /v1/completions with `suffix`; the service writes the FIM template.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from evaluation.arms import Arm, Route
+from evaluation.problems import Form, Problem
+
+INSTRUCTION: Final = (
+    "Please provide a self-contained Python script that solves the following problem "
+    "in a markdown code block:"
+)
+RESPONSE: Final = (
+    "Below is a Python script with a self-contained function that solves the problem "
+    "and passes corresponding tests:"
+)
+STOP: Final = ("\n```\n", "\nif __name__", "\ndef main(", "\nprint(")
+_QWEN_SYSTEM: Final = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+_SYSTEM: Final = "You are a helpful assistant."
+_PROGRAM: Final = (
+    "You will be given a question (problem specification) and will generate a correct Python program that matches "
+    "the specification and passes all tests. You will NOT return anything except for the program.\n\n"
+    "Question: {question}\n\n"
+    "Read the inputs from stdin solve the problem and write the answer to stdout (do not directly test on the sample "
+    "inputs). Enclose your code within delimiters as follows.\n```python\n# YOUR CODE HERE\n```\n\n"
+)
+_COMPLETE: Final = (
+    "Please continue to complete the function and return all completed code in a codeblock. "
+    "Here is the given code to do completion:\n```{language}\n{code}\n```"
+)
+_MAX_TOKENS: Final = {Form.FUNCTION: 768, Form.INSTRUCTION: 768, Form.PROGRAM: 1024, Form.INFILL: 256}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent: a path below the base URL and a JSON body."""
+
+    path: str
+    body: dict[str, Any]
+
+
+def request_for(
+    problem: Problem, arm: Arm, temperature: float, seed: int, max_tokens: int | None = None
+) -> Request:
+    """Lay out one sample's request. The arm's overrides come last."""
+    request = _layout(problem, arm.route)
+    request.body.update(
+        temperature=temperature, seed=seed, max_tokens=max_tokens or _MAX_TOKENS[problem.form]
+    )
+    overrides = dict(arm.overrides)
+    if overrides.get("select") == "examples":
+        request.body["examples"] = [{"input": a, "output": b} for a, b in problem.examples]
+        if not problem.examples:
+            # Nothing to select by: the likeliest candidate, as the service does among equals.
+            overrides["select"] = "logprob"
+    if temperature == 0 and "temperature" in overrides:
+        overrides["temperature"] = arm.overrides["temperature"]
+    request.body.update(overrides)
+    return request
+
+
+def _layout(problem: Problem, route: Route) -> Request:
+    if route is Route.GENERATE:
+        return Request("/generate", _generate_body(problem))
+    if problem.form is Form.INFILL:
+        # Qwen's template reads a cut as the end of the file: a blank suffix is sent as it is.
+        return Request("/v1/completions", {"prompt": problem.prompt, "suffix": problem.suffix})
+    if route is Route.CHAT:
+        messages = [{"role": "user", "content": _chat_question(problem)}]
+        return Request("/v1/chat/completions", {"messages": messages})
+    return Request("/v1/completions", _raw_body(problem))
+
+
+def _generate_body(problem: Problem) -> dict[str, Any]:
+    if problem.form is Form.INFILL:
+        return {"prefix": problem.prompt, "suffix": problem.suffix, "language": problem.language}
+    return {"prompt": _question(problem), "language": problem.language}
+
+
+def _raw_body(problem: Problem) -> dict[str, Any]:
+    if _is_evalplus(problem):
+        text = f"{_chatml(_QWEN_SYSTEM, _question(problem))}{RESPONSE}\n```python\n"
+        return {"prompt": text, "stop": list(STOP)}
+    if problem.form is Form.PROGRAM:
+        return {"prompt": _chatml(_SYSTEM, f"\n{_question(problem)}")}
+    return {"prompt": _chatml(_SYSTEM, _question(problem))}
+
+
+def _is_evalplus(problem: Problem) -> bool:
+    return problem.language == "python" and problem.form in (Form.FUNCTION, Form.INSTRUCTION)
+
+
+def _question(problem: Problem) -> str:
+    if problem.form is Form.PROGRAM:
+        return _PROGRAM.format(question=problem.prompt)
+    if _is_evalplus(problem):
+        return f"{INSTRUCTION}\n```\n{problem.prompt.strip()}\n```\n"
+    return _COMPLETE.format(language=problem.language, code=problem.prompt.strip())
+
+
+def _chat_question(problem: Problem) -> str:
+    if _is_evalplus(problem):
+        return f"{INSTRUCTION}\n```python\n{problem.prompt.strip()}\n```"
+    return _question(problem)
+
+
+def _chatml(system: str, user: str) -> str:
+    return (
+        f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
+    )

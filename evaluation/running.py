@@ -1,0 +1,147 @@
+"""One run from its options: load the suite, open the folder, sample and score, show progress."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.arms import Arm
+from evaluation.client import ServiceClient
+from evaluation.errors import ConfigError, RunFolderError
+from evaluation.extraction import program_of
+from evaluation.problems import Loaded, Problem
+from evaluation.progress import run_progress
+from evaluation.records import RecordWriter
+from evaluation.run_folder import RunConfig, RunFolder, problems_digest
+from evaluation.sampling import Pace, Score, sample_run
+from evaluation.scoring import Scorer
+from evaluation.suites import load_suite
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `run` is asked for."""
+
+    suite: str
+    base_url: str
+    output: Path
+    arm: Arm
+    data: Path | None
+    problems_file: Path | None = None
+    samples: int = 1
+    seeds: int = 1
+    temperature: float = 0.0
+    max_tokens: int | None = None
+    limit: int | None = None
+    score: bool = True
+    pace: Pace = dataclasses.field(default_factory=Pace)
+
+
+def run_suite(options: RunOptions) -> RunFolder:
+    """Take and score the samples that the run's folder lacks. Raises EvaluationError."""
+    _require_sense(options)
+    loaded = _limited(load_suite(options.suite, options.data, options.problems_file), options.limit)
+    scorer = Scorer() if options.score else None
+    config = asyncio.run(_config(options, loaded))
+    folder = RunFolder(options.output)
+    folder.open(config)
+    _sample(folder, config, loaded.problems, scorer.score if scorer else None, options.pace)
+    return folder
+
+
+def rescore(source: RunFolder, suite: str, data: Path | None, output: Path) -> RunFolder:
+    """Judge a run's answers by another suite's tests (humaneval by humaneval+), without sampling again.
+
+    Answers to problems that the other suite lacks are left out. Raises EvaluationError.
+    """
+    loaded = load_suite(suite, data)
+    problems = {problem.task_id: problem for problem in loaded.problems}
+    records = [r for key, r in source.samples().items() if key[0] in problems]
+    have = {record["task_id"] for record in records}
+    kept = tuple(problem for problem in loaded.problems if problem.task_id in have)
+    if not kept:
+        raise ConfigError(
+            f"--suite {suite}: expected problems that {source.path} has answers to; there are none"
+        )
+    config = dataclasses.replace(
+        source.config(),
+        suite=suite,
+        num_problems=len(kept),
+        problems_sha256=problems_digest(kept),
+        bad_rows=[*map(str, loaded.bad_rows)],
+    )
+    folder = RunFolder(output)
+    folder.open(config)
+    there = folder.samples()
+    with RecordWriter(folder.samples_file) as writer:
+        for record in records:
+            if (record["task_id"], record["seed"], record["index"]) not in there:
+                program = program_of(problems[record["task_id"]], record["answer"])
+                writer.append({**record, "program": program})
+    _sample(folder, config, kept, Scorer().score, Pace())
+    return folder
+
+
+def problems_of(folder: RunFolder, data: Path | None, problems_file: Path | None) -> tuple[Problem, ...]:
+    """Load the problems that a run was over. Raises RunFolderError when the data has changed since."""
+    config = folder.config()
+    loaded = load_suite(config.suite, data, problems_file)
+    answered = {key[0] for key in folder.samples()}
+    for problems in (
+        loaded.problems[: config.num_problems],
+        tuple(problem for problem in loaded.problems if problem.task_id in answered),
+    ):
+        if problems_digest(problems) == config.problems_sha256:
+            return problems
+    raise RunFolderError(
+        f"{folder.path}: expected the problems it was run on; the data for {config.suite} differ by now"
+    )
+
+
+def _sample(
+    folder: RunFolder, config: RunConfig, problems: Sequence[Problem], score: Score | None, pace: Pace
+) -> None:
+    verdicts = folder.verdicts().values()
+    passed = sum(verdict["status"] == "passed" for verdict in verdicts)
+    total, done = len(config.keys(problems)), len(folder.samples())
+    title = f"{config.suite} / {config.arm}"
+    with run_progress(title, total, done, passed, len(verdicts)) as watcher:
+        asyncio.run(sample_run(folder, config, problems, score, watcher, pace))
+
+
+async def _config(options: RunOptions, loaded: Loaded) -> RunConfig:
+    async with ServiceClient(options.base_url) as client:
+        model = await client.model()
+    return RunConfig(
+        suite=options.suite,
+        arm=options.arm.name,
+        route=options.arm.route,
+        overrides=options.arm.overrides,
+        model=model,
+        base_url=options.base_url,
+        num_problems=len(loaded.problems),
+        problems_sha256=problems_digest(loaded.problems),
+        samples=options.samples,
+        seeds=options.seeds,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+        bad_rows=[*map(str, loaded.bad_rows)],
+    )
+
+
+def _limited(loaded: Loaded, limit: int | None) -> Loaded:
+    return loaded if limit is None else Loaded(loaded.problems[:limit], loaded.bad_rows)
+
+
+def _require_sense(options: RunOptions) -> None:
+    if min(options.samples, options.seeds, options.pace.concurrency, options.limit or 1) < 1:
+        raise ConfigError("--samples, --seeds, --limit, --concurrency: expected at least 1")
+    temperature = options.arm.overrides.get("temperature", options.temperature)
+    if temperature == 0 and options.samples * options.seeds > 1:
+        raise ConfigError(
+            "--temperature 0 gives one answer however often it is asked; expected --samples 1 --seeds 1, or a "
+            "temperature above 0"
+        )
