@@ -1,6 +1,6 @@
 """Whether what is sampled under the mask is a program: generations, closed where they stop, and judged.
 
-    python -m benchmarks.grammar_sampling --language go --texts 2000               tokens by their frequency in real code
+    python -m benchmarks.grammar_sampling --language go --texts 2000               tokens as frequent as in code
     python -m benchmarks.grammar_sampling --language go --texts 700 --model FOLDER tokens by a model, temperature 1
 
 Each generation goes on from a cut of real code. Without a model half of the tokens are drawn by their frequency and

@@ -84,6 +84,9 @@ struct TerminalSet {
         }
         return grown != 0;
     }
+    void subtract(const TerminalSet& o) {
+        for (int i = 0; i < kWords; i++) words[i] &= ~o.words[i];
+    }
     TerminalSet operator&(const TerminalSet& o) const {
         TerminalSet r;
         for (int i = 0; i < kWords; i++) r.words[i] = words[i] & o.words[i];

@@ -1,6 +1,5 @@
 #include "states.h"
 
-#include <algorithm>
 #include <map>
 
 namespace codefusion {
@@ -76,12 +75,6 @@ ContextId StateTable::merged(u16 lr, ContextId context) {
     return contexts_.intern(states);
 }
 
-bool StateTable::can_end_line(const Plain& p, ModeId mode) const {
-    if (line_ends.empty() || modes_[mode].flags != 0 || p.shifts.meets(line_ends)) return true;  // flags: in a bracket
-    return std::any_of(p.reductions.begin(), p.reductions.end(),
-                       [this](const StateReduction& r) { return r.lookaheads.meets(line_ends); });
-}
-
 StateId StateTable::intern(u16 lr, ContextId context) {
     const u64 key = static_cast<u64>(context) << 16 | lr;
     u32 id = ids_.get(key);
@@ -102,8 +95,6 @@ StateId StateTable::intern(u16 lr, ContextId context) {
         if (!p.shifts.has(y)) continue;
         if (contexts_.shift(context, y) != kNone) s.shifts.add(y);
     }
-    if (!can_end_line(p, s.mode))
-        for (std::size_t i = 0; i < s.shifts.words.size(); i++) s.shifts.words[i] &= ~comments.words[i];
     s.first_reduction = static_cast<u32>(reductions_.size());
     s.num_reductions = static_cast<u32>(p.reductions.size());
     reductions_.insert(reductions_.end(), p.reductions.begin(), p.reductions.end());

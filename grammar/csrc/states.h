@@ -55,7 +55,7 @@ public:
     const RuleTables* rules;
     u32 num_terminals_all;
     TerminalSet keywords;            // terminals that the keyword lexer finds
-    // Where line breaks matter: a comment ends its line, so it may stand only where the line may end, too.
+    // Where a line break means something, comments (they end their line) may stand only where a line end may, too.
     TerminalSet line_ends, comments;
     u16 bad;                         // the pseudo-terminal of refused lexemes
 
@@ -76,7 +76,6 @@ private:
     };
     std::vector<std::unique_ptr<Plain>> plain_;
     const Plain& plain(u16 lr);
-    bool can_end_line(const Plain& p, ModeId mode) const;
     ContextId reduced(ContextId below, u32 nonterminal, ContextId top);
     std::vector<Table> merged_;  // by rule: parser state * rule states + rule state -> representative
     Table ids_, shifts_, reduced_, mode_ids_;

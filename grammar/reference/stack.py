@@ -148,9 +148,9 @@ class Parser:
     def _takes_extra(self, stack: Stack, terminal: int) -> bool:
         if self.rules.shift(stack.context, terminal) is None:
             return False
-        in_bracket = self.rules.lex_flags(stack.context) != 0
-        can_end_line = in_bracket or any(self.table.has_actions(stack.state, end) for end in self.line_ends)
-        return can_end_line or terminal not in self.comments
+        if terminal not in self.comments or self.rules.lex_flags(stack.context) != 0:  # flags: in a bracket
+            return True
+        return any(self.step(stack, end) for end in self.line_ends)
 
     def accepts_end(self, stack: Stack) -> bool:
         """Say whether the text may end here."""

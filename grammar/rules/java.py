@@ -150,6 +150,9 @@ LEXEMES = (
     LexemeRule(
         ("escape_sequence",), rf"\\({_ESCAPE}|[0-7]{{1,3}}|u{_HEX}{{4}}|\n|\r)", ("illegal escape character",)
     ),
+    # A Unicode escape is read before anything else, even in a comment.
+    LexemeRule(("line_comment",), rf"//([^\\\n]|\\[^u\n]|\\u+{_HEX}{{4}})*\\?", ("illegal unicode escape",)),
+    LexemeRule(("block_comment",), rf"/\*([^\\]|\\[^u]|\\u+{_HEX}{{4}})*", ("illegal unicode escape",)),
     LexemeRule(("_escape_sequence_token1",), r"\\(\n|\r|u|[0-7])", ("illegal escape character",)),
 )
 

@@ -19,7 +19,7 @@ from grammar.rules.python_expressions import (
 )
 from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS
 from grammar.rules.python_statements import ASSIGNMENT, SCOPE, SIMPLE_STATEMENTS
-from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, STARS
+from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, STARS, TYPES
 
 _DIGITS = r"[0-9](_?[0-9])*"
 _EXPONENT = rf"[eE][+-]?{_DIGITS}"
@@ -81,6 +81,7 @@ PYTHON = LanguageRules(
         FOR_TARGETS,
         DEL_TARGETS,
         STARS,
+        TYPES,
         WALRUS,
         KEYWORDS_AS_NAMES,
         NEIGHBOURS,

@@ -1,4 +1,4 @@
-"""Python: what may be a target of `for` and `del`, where a comprehension ends, where a star may stand alone."""
+"""Python: targets of `for` and `del`, the end of a comprehension, lone stars, types."""
 
 from __future__ import annotations
 
@@ -83,10 +83,6 @@ def _del_value(below: State, _: State) -> State:
     return "value" if below in ("start", "after", "value") else below
 
 
-def _del_item(below: State, _: State) -> State:
-    return "after" if below == "start" else below
-
-
 DEL_TARGETS = StackRule(
     "del targets",
     "",
@@ -105,18 +101,21 @@ DEL_TARGETS = StackRule(
 
 # ---- a star: `*a` is no value by itself, and no target; `*a,` is
 #   "star"  behind a starred expression       "star."  behind its dot, name or arguments      "star["  in its subscript
-#   "star)" behind the bracket around one     "target" behind a starred target
+#   "star+" behind its operator       "star)" behind the bracket around one     "target" behind a starred target
 
 _NOT_BEHIND_STAR = (
     "=", ":", ":=", "if", "and", "or", "not", "in", "is", "for", "async", "==", "!=", "<", "<=", ">", ">=",
     "+=", "-=", "*=", "/=", "//=", "%=", "@=", "**=", "<<=", ">>=", "&=", "|=", "^=",
 )  # fmt: skip
+_ARITHMETIC = ("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^")
 
 
 def _star_shift(state: State, terminal: str) -> State | None:
     if state == "star":
         if terminal in _NOT_BEHIND_STAR:
             return None
+        if terminal in _ARITHMETIC:
+            return "star+"
         return {")": "star)", ".": "star.", "[": "star["}.get(terminal, "")
     if state == "star.":
         return "star."
@@ -140,11 +139,12 @@ def _no_star(below: State, top: State) -> State | None:
 
 
 def _star_settle(below: State) -> State:
-    return "star[" if below == "star[" else ""
+    return {"star[": "star[", "star+": "star"}.get(str(below), "")
 
 
 _EXPRESSIONS = (
-    "primary_expression", "expression", "attribute", "subscript", "call", "_right_hand_side", "_collection_elements",
+    "primary_expression", "expression", "attribute", "subscript", "call", "binary_operator", "_right_hand_side",
+    "_collection_elements",
 )  # fmt: skip
 _WITHOUT_STAR = (
     "expression_statement", "return_statement", "assignment", "augmented_assignment", "yield", "tuple",
@@ -166,4 +166,23 @@ STARS = StackRule(
         "parenthesized_list_splat": lambda below, top: None,
     },
     settle=_star_settle,
+)
+
+
+# ---- a type: behind one no colon follows, but that of the function whose result it is
+
+
+def _type_shift(state: State, terminal: str) -> State | None:
+    if state == "type" and terminal == ":":
+        return None
+    return "->" if terminal == "->" else ""
+
+
+TYPES = StackRule(
+    "types",
+    "",
+    _type_shift,
+    ("invalid syntax",),
+    {"type": lambda below, top: "" if below == "->" else "type"},
+    settle=lambda _: "",
 )
