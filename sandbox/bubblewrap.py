@@ -50,8 +50,9 @@ def build_argv(command: Command, *, seccomp_fd: int, status_fd: int) -> list[str
         *_UNSHARED,
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
         *_environment(command),
-        *_file_system(command),
+        # Before the toolchains: one may lie below it.
         *("--perms", "1777", "--size", str(command.limits.scratch_bytes), "--tmpfs", _TMP),
+        *_file_system(command),
         *("--ro-bind", str(command.job), "/job"),
         *out,
         *("--chdir", _TMP, "--remount-ro", "/"),

@@ -170,8 +170,8 @@ u32 StackForest::valid_id(NodeId node) {
             f.next++;
             continue;
         }
-        const bool ends_nowhere = mode(f.node).flags == 0 && !f.valid.terminals.meets(states->line_ends);  // flags: brackets
-        if (ends_nowhere && f.valid.terminals.meets(states->comments)) f.valid.terminals.subtract(states->comments);
+        if (states->is_in_line(state(f.node).mode) && !f.valid.terminals.meets(states->line_ends))
+            f.valid.terminals.subtract(states->comments);
         nodes_[f.node].valid = intern_valid(f.valid);
         nodes_[f.node].valid_depth = lowest_read;
         touch(f.outer);

@@ -95,6 +95,8 @@ StateId StateTable::intern(u16 lr, ContextId context) {
         if (!p.shifts.has(y)) continue;
         if (contexts_.shift(context, y) != kNone) s.shifts.add(y);
     }
+    // Where reductions come first, the stack decides: StackForest::valid_id.
+    if (p.reductions.empty() && is_in_line(s.mode) && !s.shifts.meets(line_ends)) s.shifts.subtract(comments);
     s.first_reduction = static_cast<u32>(reductions_.size());
     s.num_reductions = static_cast<u32>(p.reductions.size());
     reductions_.insert(reductions_.end(), p.reductions.begin(), p.reductions.end());

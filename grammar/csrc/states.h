@@ -57,6 +57,7 @@ public:
     TerminalSet keywords;            // terminals that the keyword lexer finds
     // Where a line break means something, comments (they end their line) may stand only where a line end may, too.
     TerminalSet line_ends, comments;
+    bool is_in_line(ModeId m) const { return modes_[m].flags == 0; }  // neither in a bracket nor in a string
     u16 bad;                         // the pseudo-terminal of refused lexemes
 
 private:

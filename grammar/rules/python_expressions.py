@@ -348,18 +348,25 @@ STRING_MIX = StackRule(
 )
 
 
-# ---- one lexeme back: where a star or a comma cannot stand
+# ---- one lexeme back: where a star, a comma or a walrus cannot stand
+#   "operator", "keyword"  no star follows        "operator", "value"  no walrus follows its next name
 
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^", "~", "not", "and", "or", "==", "!=",
-              "<", "<=", ">", ">=", "is", "await", ":=", "if", "elif", "while", "assert", "raise", "del")  # fmt: skip
+              "<", "<=", ">", ">=", "is", ":=")  # fmt: skip
+_KEYWORDS = ("await", "if", "elif", "while", "assert", "raise", "del")
+_VALUES = ("in", "else", ":", "=")
 
 
 def _neighbour_shift(state: State, terminal: str) -> State | None:
-    if state == "operator" and terminal == "*":
+    if state in ("operator", "keyword") and terminal == "*":
         return None  # can't use starred expression here
     if state == "open" and terminal == ",":
         return None
-    return "open" if terminal in OPEN else "operator" if terminal in _OPERATORS else ""
+    if terminal in OPEN:
+        return "open"
+    if terminal in _OPERATORS:
+        return "operator"
+    return "keyword" if terminal in _KEYWORDS else "value" if terminal in _VALUES else ""
 
 
 NEIGHBOURS = StackRule(
@@ -367,5 +374,6 @@ NEIGHBOURS = StackRule(
     "",
     _neighbour_shift,
     ("can't use starred expression here", "invalid syntax"),
+    {"_named_expression_lhs": lambda below, top: None if below in ("operator", "value") else ""},
     settle=lambda _: "",
 )

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from grammar import Language, can_end
+from grammar import Language, can_end, is_viable_prefix
 
 TEXTS = [
     # keywords are no names
@@ -75,7 +75,10 @@ TARGETS = [
 COMMENTS = [
     "x = not #c", "x = (not #c\n a)", "if x: #c\n  y", "if x: #c\n  y #d\nelse: #e\n  z; #f", "@a #b\ndef f(): #c\n  d",
     "x = 1 + \\\n 2 #c", "def f(a, #b\n c): #d\n  e #f", "from c import (d, #e\n f)", "a = 1 if #c", "lambda: #x",
-    "x = {1: #a\n2}", "import #a", "def #a", "for a #b\n in c: d", "a = #b", "a; #b", "return_ #b",
+    "(a and b := c)", "(a, b := c)", "[a := b, c]", "f(a=b := c)", "{a: b := c}", "if not a := b: c",
+    "(a if b else c := d)",
+    "f(a, b := c, d=e)", "while a := b: c", "(a := b and c)", "x[a:b := c]", "x = {1: #a\n2}",
+    "import #a", "def #a", "for a #b\n in c: d", "a = #b", "a; #b", "return_ #b",
     "x[1 #a\n]", "class A: #b\n  c",
 ]  # fmt: skip
 
@@ -106,3 +109,9 @@ def test_a_text_may_end_where_cpython_compiles_it(python: Language, text: str) -
 def test_what_cpython_refuses_ends_nowhere(python: Language, text: str) -> None:
     assert not compiles(text + "\n")
     assert not can_end(python, text.encode() + b"\n")
+
+
+@pytest.mark.parametrize("text", COMMENTS)
+def test_a_comment_that_leads_nowhere_is_refused_where_it_begins(python: Language, text: str) -> None:
+    if not compiles(text + "\n") and "#" in text:
+        assert not is_viable_prefix(python, text[: text.index("#") + 1].encode())
