@@ -20,12 +20,12 @@ import ast
 import keyword
 import math
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from evaluation.python_syntax import python_tree
 from evaluation.readability_features import KEYWORDS
 from evaluation.syntax_trees import syntax_tree
 from evaluation.tree_edit import Tree
@@ -115,14 +115,10 @@ def _data_flow_match(answer: str, reference: str) -> float | None:
 
 def _flows(code: str) -> Counter[tuple[str, str]]:
     """Count pairs (variable assigned, variable it comes from), variables numbered by first appearance."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
-        numbers: dict[str, str] = {}
-        return Counter(pair for node in ast.walk(tree) for pair in _pairs(node, numbers))
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    if (tree := python_tree(code)) is None:
         return Counter()
+    numbers: dict[str, str] = {}
+    return Counter(pair for node in ast.walk(tree) for pair in _pairs(node, numbers))
 
 
 def _pairs(node: ast.AST, numbers: dict[str, str]) -> Iterator[tuple[str, str]]:

@@ -17,9 +17,10 @@ come from any statement of a `try` body, which is taken as: everything defined t
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+from evaluation.python_syntax import python_tree
 
 Definitions = dict[str, frozenset[int]]
 
@@ -34,14 +35,13 @@ class DependenceGraph:
 
 
 def dependence_graph(code: str) -> DependenceGraph | None:
-    """Build the graph of a module; None for code that does not parse."""
+    """Build the graph of a module; None for code that does not parse, or is nested too deep to walk."""
+    if (module := python_tree(code)) is None:
+        return None
+    builder = _Builder()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = ast.parse(code)
-        builder = _Builder()
         builder.block(module.body, {}, None)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    except RecursionError:
         return None
     return builder.graph
 

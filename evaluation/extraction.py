@@ -16,9 +16,7 @@ Infilling: the answer is the middle; for one-line gaps only its first line.
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections.abc import Iterator
 from typing import Final
 
@@ -26,6 +24,7 @@ import tree_sitter
 import tree_sitter_python
 
 from evaluation.problems import AssertCode, Form, Problem
+from evaluation.python_syntax import python_tree
 
 _MAX_LINES: Final = 400
 _MAX_CHARS: Final = 64 * 1024
@@ -97,13 +96,7 @@ def longest_parsing_span(text: str) -> str:
 
 def parses(code: str) -> bool:
     """Whether CPython's parser takes it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(code)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return False
-    return True
+    return python_tree(code) is not None
 
 
 def _definition(node: tree_sitter.Node) -> tuple[str, tree_sitter.Node] | None:

@@ -72,36 +72,35 @@ async def sample_run(
 
     Raises ServiceDownError, RequestRefusedError, RunFolderError; what was taken before stays in the folder.
     """
-    run = _Run(folder, config, problems, score, watcher, pace)
     with ExitStack() as stack:
-        run.samples = stack.enter_context(RecordWriter(folder.samples_file))
-        run.verdicts = stack.enter_context(RecordWriter(folder.verdicts_file))
-        run.sessions = stack.enter_context(RecordWriter(folder.sessions_file))
+        samples, verdicts, sessions = (
+            stack.enter_context(RecordWriter(file))
+            for file in (folder.samples_file, folder.verdicts_file, folder.sessions_file)
+        )
+        by_id = {problem.task_id: problem for problem in problems}
+        run = _Run(folder, config, by_id, score, watcher, pace, samples, verdicts, sessions)
         async with ServiceClient(config.base_url) as client:
             await run.go(client)
 
 
+@dataclass
 class _Run:
+    _folder: RunFolder
+    _config: RunConfig
+    _problems: dict[str, Problem]
+    _score: Score | None
+    _watcher: Watcher
+    _pace: Pace
     samples: RecordWriter
     verdicts: RecordWriter
     sessions: RecordWriter
+    _failure: EvaluationError | None = None
+    _last_answer: float = 0.0
+    _num_sampled: int = 0
+    _num_tokens: int = 0
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        config: RunConfig,
-        problems: Sequence[Problem],
-        score: Score | None,
-        watcher: Watcher,
-        pace: Pace,
-    ) -> None:
-        self._folder, self._config, self._pace, self._watcher = folder, config, pace, watcher
-        self._problems = {problem.task_id: problem for problem in problems}
-        self._score = score
-        self._arm = config.as_arm()
-        self._failure: EvaluationError | None = None
-        self._last_answer = time.monotonic()
-        self._num_sampled = self._num_tokens = 0
+    def __post_init__(self) -> None:
+        self._arm = self._config.as_arm()
 
     async def go(self, client: ServiceClient) -> None:
         have, scored = self._folder.samples(), self._folder.verdicts()

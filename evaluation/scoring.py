@@ -20,6 +20,7 @@ from evaluation.go_tests import go_head, go_program
 from evaluation.metrics import EXECUTED, parse_check
 from evaluation.oracles import is_right
 from evaluation.problems import AssertCode, Calls, Problem, Stdin
+from evaluation.python_syntax import python_expression
 from evaluation.records import Record
 from sandbox import (
     InvalidTaskError,
@@ -204,8 +205,7 @@ _NAMED_FLOATS: Final = {"inf": math.inf, "nan": math.nan}
 
 def literal(text: str) -> Any:
     """Read a Python literal in which `inf` and `nan` may stand. Raises ValueError, SyntaxError."""
-    tree = ast.parse(text, mode="eval")
-    return ast.literal_eval(_NamedFloats().visit(tree))
+    return ast.literal_eval(_NamedFloats().visit(python_expression(text)))
 
 
 class _NamedFloats(ast.NodeTransformer):

@@ -15,7 +15,6 @@ Fails       it counts spelling: renamed variables lower it, wrong programs that 
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 
+from evaluation.python_syntax import python_tree
 from evaluation.significance import Interval
 
 TOKENIZER: Final = "13a"
@@ -47,11 +47,7 @@ def sentence_bleu(answer: str, reference: str) -> float:
 
 def without_docstrings(code: str) -> str:
     """Cut the docstrings out of Python code, lines whole; code that does not parse is given back."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    if (tree := python_tree(code)) is None:
         return code
     lines = code.split("\n")
     owners = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)

@@ -3,8 +3,8 @@
 Knows how bwrap is called; starts nothing. Two forms, as measured in docs/sandbox.md:
 
     user namespace     for ordinary users, and for root after it became the slot's user
-    root mounts        for root, when a toolchain lies below a folder that only root may enter (/root/.cargo): bwrap
-                       mounts as root, and setpriv becomes the slot's user inside
+    root mounts        for root, when a toolchain lies below a folder that only root may enter (its home,
+                       say): bwrap mounts as root, and setpriv becomes the slot's user inside
 """
 
 from __future__ import annotations

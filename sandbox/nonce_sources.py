@@ -10,13 +10,12 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from sandbox.build import Sources
 from sandbox.errors import InvalidTaskError
+from sandbox.scripts import nonce_script
 
 _THROW = "throw new Error('end');"
-_HARNESS = Path(__file__).parent / "inside" / "nonce_harness.py"
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def make_sources(language: str, task: NonceTask) -> Sources:
 
 def _python(task: NonceTask) -> Sources:
     told = {"program": task.program, "tests": task.tests, "nonce": task.nonce, "is_control": task.is_control}
-    return Sources({"program.py": _HARNESS.read_bytes(), "task.json": json.dumps(told).encode()})
+    return Sources({"program.py": nonce_script(), "task.json": json.dumps(told).encode()})
 
 
 def _script(file_name: str) -> Callable[[NonceTask], Sources]:

@@ -31,84 +31,55 @@ class Suite:
     title: str
 
 
-def _suites() -> list[Suite]:
-    fim = "fim/HumanEval-{}Infilling.jsonl.gz"
-    x_rows = dict.fromkeys(HUMANEVAL_X, 164)
-    e_rows = {
-        "cpp": 161,
-        "cs": 158,
-        "go": 154,
-        "java": 158,
-        "js": 161,
-        "php": 161,
-        "rs": 156,
-        "sh": 158,
-        "ts": 159,
-    }
-    return [
-        Suite("humaneval", "HumanEval.jsonl.gz", human_eval, 164, "HumanEval"),
-        Suite(
-            "humaneval+",
-            "humanevalplus/HumanEvalPlus-OriginFmt.jsonl.gz",
-            human_eval_plus,
-            164,
-            "HumanEval+ v0.1.10",
-        ),
-        Suite("mbpp", "mbpp/sanitized-mbpp.json", mbpp, 427, "MBPP sanitized"),
-        Suite("mbpp+", "mbppplus/MbppPlus-OriginFmt.jsonl.gz", mbpp_plus, 378, "MBPP+ v0.2.0"),
-        Suite(
-            "infill-single",
-            fim.format("SingleLine"),
-            infilling("infill-single"),
-            1033,
-            "HumanEval infilling, one line",
-        ),
-        Suite(
-            "infill-multi",
-            fim.format("MultiLine"),
-            infilling("infill-multi"),
-            5815,
-            "HumanEval infilling, lines",
-        ),
-        Suite(
-            "infill-random",
-            fim.format("RandomSpan"),
-            infilling("infill-random"),
-            1640,
-            "HumanEval infilling, span",
-        ),
-        *(
-            Suite(
-                f"humaneval-x-{key}",
-                f"humaneval-x/humaneval_{key}.jsonl.gz",
-                humaneval_x(key),
-                rows,
-                f"HumanEval-X {HUMANEVAL_X[key]}",
-            )
-            for key, rows in x_rows.items()
-        ),
-        *(
-            Suite(
-                f"multipl-e-{key}",
-                f"multipl-e/humaneval-{key}.jsonl",
-                multipl_e(key),
-                rows,
-                f"MultiPL-E {MULTIPL_E[key]}",
-            )
-            for key, rows in e_rows.items()
-        ),
-        Suite(
-            "codecontests",
-            "codecontests/codecontests_train_subset390.jsonl.gz",
-            codecontests,
-            0,
-            "CodeContests selection",
-        ),
-        Suite("apps", "apps150/apps_selected150.jsonl.gz", apps, 128, "APPS, MapCoder's selection"),
-    ]
+_FIM = "fim/HumanEval-{}Infilling.jsonl.gz"
+# MultiPL-E leaves out what a language cannot express.
+_MULTIPL_E_ROWS = {
+    "cpp": 161,
+    "cs": 158,
+    "go": 154,
+    "java": 158,
+    "js": 161,
+    "php": 161,
+    "rs": 156,
+    "sh": 158,
+    "ts": 159,
+}
 
+_PYTHON = [
+    Suite("humaneval", "HumanEval.jsonl.gz", human_eval, 164, "HumanEval"),
+    Suite("humaneval+", "humanevalplus/HumanEvalPlus-OriginFmt.jsonl.gz", human_eval_plus, 164, "HumanEval+ v0.1.10"),
+    Suite("mbpp", "mbpp/sanitized-mbpp.json", mbpp, 427, "MBPP sanitized"),
+    Suite("mbpp+", "mbppplus/MbppPlus-OriginFmt.jsonl.gz", mbpp_plus, 378, "MBPP+ v0.2.0"),
+    *(
+        Suite(name, _FIM.format(cut), infilling(name), rows, f"HumanEval infilling, {title}")
+        for name, cut, rows, title in [
+            ("infill-single", "SingleLine", 1033, "one line"),
+            ("infill-multi", "MultiLine", 5815, "lines"),
+            ("infill-random", "RandomSpan", 1640, "span"),
+        ]
+    ),
+]  # fmt: skip
+_POLYGLOT = [
+    *(
+        Suite(
+            f"humaneval-x-{key}", f"humaneval-x/humaneval_{key}.jsonl.gz", humaneval_x(key), 164, f"HumanEval-X {title}"
+        )
+        for key, title in HUMANEVAL_X.items()
+    ),
+    *(
+        Suite(
+            f"multipl-e-{key}", f"multipl-e/humaneval-{key}.jsonl", multipl_e(key), rows, f"MultiPL-E {MULTIPL_E[key]}"
+        )
+        for key, rows in _MULTIPL_E_ROWS.items()
+    ),
+]  # fmt: skip
+_TRAIN = "codecontests/codecontests_train_subset390.jsonl.gz"
+_COMPETITION = [
+    Suite("codecontests", _TRAIN, codecontests, 0, "CodeContests selection"),
+    Suite("apps", "apps150/apps_selected150.jsonl.gz", apps, 128, "APPS, MapCoder's selection"),
+]
 
-SUITES: dict[str, Suite] = {suite.name: suite for suite in _suites()}
+SUITES: dict[str, Suite] = {suite.name: suite for suite in [*_PYTHON, *_POLYGLOT, *_COMPETITION]}
 
 
 def find_suite(name: str) -> Suite:

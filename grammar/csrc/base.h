@@ -38,6 +38,12 @@ inline u64 hash_combine(u64 h, u64 v) {
     return mix64(h ^ (v + 0x9e3779b97f4a7c15ull + (h << 6) + (h >> 2)));
 }
 
+inline u64 hash_text(const std::string& text) {  // FNV-1a, with the length
+    u64 h = text.size();
+    for (const char c : text) h = (h ^ static_cast<u8>(c)) * 0x100000001b3ull;
+    return mix64(h);
+}
+
 // Four lanes, so that hashing a 19 KB mask takes about a microsecond.
 inline u64 hash_words(const u64* w, std::size_t n) {
     u64 a = 1, b = 2, c = 3, d = 4;

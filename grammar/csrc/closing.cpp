@@ -278,8 +278,7 @@ Closing::Result Closing::close(const std::vector<Thread>& threads, const std::st
     if (!built_) build();
     suffix_bytes_ = 0;
     if (accepted(threads, suffix)) return {true, {}};
-    u64 memo = suffix.size();
-    for (char c : suffix) memo = memo * 0x100000001b3ull ^ static_cast<u8>(c);
+    u64 memo = hash_text(suffix);
     for (const Thread& t : threads) memo = hash_combine(hash_combine(memo, t.node), static_cast<u64>(t.config) << 32 | t.indent);
     const auto known = known_.find(memo);
     if (known != known_.end()) return known->second;

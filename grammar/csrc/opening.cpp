@@ -180,7 +180,7 @@ std::string Opening::shortest(const std::vector<Thread>& threads, const std::str
 }
 
 std::string Opening::find_again(const std::vector<Thread>& threads, const std::string& closing, const std::string& suffix, u64 budget) {
-    const auto known = known_.find(suffix);
+    const auto known = known_.find(hash_text(suffix));
     if (known == known_.end()) return {};
     return shortest(threads, closing, [&](const std::vector<Thread>& base, bool, const auto& take) {
         for (Candidate& c : known->second.ways) {
@@ -192,7 +192,7 @@ std::string Opening::find_again(const std::vector<Thread>& threads, const std::s
 
 std::string Opening::find(const std::vector<Thread>& threads, const std::string& closing, const std::string& suffix, u64 budget) {
     if (known_.size() >= kMaxSuffixes) known_.clear();
-    Known& known = known_[suffix];
+    Known& known = known_[hash_text(suffix)];
     if (known.has_failed) budget /= 4;
     const bool has_blocks = !recognizer_->language->rules.block_openers.empty();
     const std::string found = shortest(threads, closing, [&](const std::vector<Thread>& base, bool is_last, const auto& take) {

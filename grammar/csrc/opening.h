@@ -71,7 +71,7 @@ private:
     Reading read(std::vector<Thread> threads, std::string_view text, u64& budget) const;
 
     Recognizer* recognizer_;
-    std::unordered_map<std::string, Known> known_;  // by suffix
+    std::unordered_map<u64, Known> known_;  // by the suffix's hash: what is found is judged anyway
 };
 
 }  // namespace codefusion

@@ -8,6 +8,8 @@ from grammar.rules.model import Reduce, StackRule, State
 from grammar.rules.python_layout import CLOSE, OPEN
 
 NAMES = ("identifier", "print", "exec", "match", "type", "_")
+ARITHMETIC = ("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^")
+COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 # ---- arguments of a call: f(a, *b, c=1, **d)
 #   ""     outside parentheses        "("    in parentheses, no keyword yet
@@ -351,8 +353,7 @@ STRING_MIX = StackRule(
 # ---- one lexeme back: where a star, a comma or a walrus cannot stand
 #   "operator", "keyword"  no star follows        "operator", "value"  no walrus follows its next name
 
-_OPERATORS = ("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^", "~", "not", "and", "or", "==", "!=",
-              "<", "<=", ">", ">=", "is", ":=")  # fmt: skip
+_OPERATORS = (*ARITHMETIC, *COMPARISONS, "~", "not", "and", "or", "is", ":=")
 _KEYWORDS = ("await", "if", "elif", "while", "assert", "raise", "del")
 _VALUES = ("in", "else", ":", "=")
 

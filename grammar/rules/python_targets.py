@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from grammar.rules.model import StackRule, State
+from grammar.rules.python_expressions import ARITHMETIC, COMPARISONS, NAMES
 from grammar.rules.python_layout import CLOSE, OPEN
 
-_NAMES = ("identifier", "print", "exec", "type", "match", "_")
 _VALUES = ("integer", "float", "true", "false", "none", "ellipsis")
 _ENDS_NAME = {"start": "after", "(start": "(after"}  # a whole operand stands behind the start of a target
 
@@ -30,7 +30,7 @@ def _for_shift(state: State, terminal: str) -> State | None:
     match at:
         case "start" if terminal == "*":
             return s
-        case "start" | "." if terminal in _NAMES or terminal in _VALUES:
+        case "start" | "." if terminal in NAMES or terminal in _VALUES:
             return bracket + "after"
         case "after" if terminal == ".":
             return bracket + "."
@@ -61,7 +61,7 @@ def _del_shift(state: State, terminal: str) -> State | None:
     if state == "" or terminal in OPEN or terminal.startswith("string_start"):
         return ""
     match state:
-        case "start" | "." if terminal in _NAMES:
+        case "start" | "." if terminal in NAMES:
             return "after"
         case "start" if terminal in _VALUES:
             return "value"
@@ -104,17 +104,16 @@ DEL_TARGETS = StackRule(
 #   "star+" behind its operator       "star)" behind the bracket around one     "target" behind a starred target
 
 _NOT_BEHIND_STAR = (
-    "=", ":", ":=", "if", "and", "or", "not", "in", "is", "for", "async", "==", "!=", "<", "<=", ">", ">=",
-    "+=", "-=", "*=", "/=", "//=", "%=", "@=", "**=", "<<=", ">>=", "&=", "|=", "^=",
+    "=", ":", ":=", "if", "and", "or", "not", "in", "is", "for", "async", *COMPARISONS,
+    *(operator + "=" for operator in ARITHMETIC),
 )  # fmt: skip
-_ARITHMETIC = ("+", "-", "*", "/", "//", "%", "@", "**", "<<", ">>", "&", "|", "^")
 
 
 def _star_shift(state: State, terminal: str) -> State | None:
     if state == "star":
         if terminal in _NOT_BEHIND_STAR:
             return None
-        if terminal in _ARITHMETIC:
+        if terminal in ARITHMETIC:
             return "star+"
         return {")": "star)", ".": "star.", "[": "star["}.get(terminal, "")
     if state == "star.":

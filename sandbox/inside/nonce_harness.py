@@ -13,6 +13,8 @@ import json
 import os
 import sys
 
+from sandbox.inside.syntax import walk
+
 COMPILE_ERROR = 87
 
 
@@ -36,17 +38,6 @@ class Differ:
         if kind in (set, frozenset):
             return value | {object()}
         return {**value, object(): None} if kind is dict else object()
-
-
-def walk(tree):
-    waiting = [tree]
-    for node in waiting:
-        for name in node._fields:
-            inner = getattr(node, name, None)
-            waiting += [
-                each for each in (inner if type(inner) is list else [inner]) if isinstance(each, _ast.AST)
-            ]
-    return waiting
 
 
 def has_call_to(tree, names):

@@ -13,6 +13,7 @@ import os
 import sys
 
 from sandbox.inside.codec import NotPlainError, dumps, from_json, loads, to_json
+from sandbox.inside.syntax import walk
 
 MAX_LINE = 64 << 20
 
@@ -160,18 +161,6 @@ def used_names(tree):
     names = [node for node in walk(tree) if isinstance(node, _ast.Name)]
     read = {node.id for node in names if isinstance(node.ctx, _ast.Load)}
     return read - {node.id for node in names if not isinstance(node.ctx, _ast.Load)}
-
-
-def walk(tree):
-    """Give all nodes. The ast module would do it, but takes 6 ms to import."""
-    waiting = [tree]
-    for node in waiting:
-        for name in node._fields:
-            inner = getattr(node, name, None)
-            waiting += [
-                each for each in (inner if type(inner) is list else [inner]) if isinstance(each, _ast.AST)
-            ]
-    return waiting
 
 
 def fill(namespace, task, inventory, tree, channel):
