@@ -136,8 +136,9 @@ class SandboxPool:
         async with self._change:
             await self._change.wait_for(lambda: not self._is_exclusive)
             self._is_exclusive = True
-            await self._change.wait_for(lambda: self._running == 0)
         try:
+            async with self._change:
+                await self._change.wait_for(lambda: self._running == 0)
             yield
         finally:
             async with self._change:

@@ -114,3 +114,26 @@ async def test_a_busy_loop_is_not_tried_twice(best_isolation: Isolation) -> None
 def test_impossible_pool_is_refused(slots: int, attempts: int) -> None:
     with pytest.raises(InvalidTaskError, match="at least one slot and one attempt"):
         SandboxPool(slots, attempts=attempts)
+
+
+async def test_a_client_that_leaves_while_it_waits_to_be_alone_blocks_nobody(
+    best_isolation: Isolation,
+) -> None:
+    async with SandboxPool(slots=1, isolation=best_isolation) as made:
+        running = asyncio.create_task(
+            made.run("import time\ndef f(x):\n    time.sleep(0.5)\n    return 2", TESTS)
+        )
+        await asyncio.sleep(0.1)
+
+        async def alone() -> None:
+            async with made._alone():  # pyright: ignore[reportPrivateUsage]
+                pytest.fail("another run is going on")
+
+        waiting = asyncio.create_task(alone())
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert waiting.cancelled()
+        assert (await running).is_passed
+        async with asyncio.timeout(20):
+            assert (await made.run(RIGHT, TESTS)).is_passed
