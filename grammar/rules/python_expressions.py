@@ -353,8 +353,9 @@ STRING_MIX = StackRule(
 # ---- one lexeme back: where a star, a comma or a walrus cannot stand
 #   "operator", "keyword"  no star follows        "operator", "value"  no walrus follows its next name
 
-_OPERATORS = (*ARITHMETIC, *COMPARISONS, "~", "not", "and", "or", "is", ":=")
-_KEYWORDS = ("await", "if", "elif", "while", "assert", "raise", "del")
+# "@" begins a decorator, too, which may be `@a := b`.
+_OPERATORS = ({*ARITHMETIC} - {"@"}) | {*COMPARISONS, "~", "not", "and", "or", "is", ":="}
+_KEYWORDS = ("@", "await", "if", "elif", "while", "assert", "raise", "del")
 _VALUES = ("in", "else", ":", "=")
 
 

@@ -75,7 +75,8 @@ TARGETS = [
 COMMENTS = [
     "x = not #c", "x = (not #c\n a)", "if x: #c\n  y", "if x: #c\n  y #d\nelse: #e\n  z; #f", "@a #b\ndef f(): #c\n  d",
     "x = 1 + \\\n 2 #c", "def f(a, #b\n c): #d\n  e #f", "from c import (d, #e\n f)", "a = 1 if #c", "lambda: #x",
-    "(a and b := c)", "(a, b := c)", "[a := b, c]", "f(a=b := c)", "{a: b := c}", "if not a := b: c",
+    "(a and b := c)", "@a := b\ndef f(): c", "(a, b := c)", "[a := b, c]", "f(a=b := c)", "{a: b := c}",
+    "if not a := b: c",
     "(a if b else c := d)",
     "f(a, b := c, d=e)", "while a := b: c", "(a := b and c)", "x[a:b := c]", "x = {1: #a\n2}",
     "import #a", "def #a", "for a #b\n in c: d", "a = #b", "a; #b", "return_ #b",
