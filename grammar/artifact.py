@@ -106,10 +106,10 @@ def fingerprint(language: Language) -> str:
     for table in language.tables.rules:
         digest.update(table.shift + table.settle + table.merged + b"".join(table.reduce.values()))
     for table in language.tables.lexeme_filters:
-        digest.update(table.next + table.accepting + table.commit)
-    digest.update(
-        repr((language.tables.reserved, language.tables.blanks, language.tables.pseudo_base)).encode()
-    )
+        digest.update(table.next + table.accepting + table.commit + repr(table.variants).encode())
+    tables = language.tables
+    rest = (tables.reserved, tables.blanks, tables.pseudo_base, tables.character_sets)
+    digest.update(repr((*rest, tables.line_comments, tables.line_ends, tables.in_line_flag)).encode())
     return digest.hexdigest()
 
 

@@ -319,14 +319,69 @@ void AutomatonLearner::verify(u32 num_words, u64 seed) const {
     if (num_keyword_ != 0) check(language_->keyword_lex_fn, keywords, "keyword");
 }
 
+namespace {
+
+// Bit i: in set i. A set is its ranges, first and last in turn.
+u32 membership(const std::vector<std::vector<u32>>& sets, u32 code_point) {
+    u32 bits = 0;
+    for (std::size_t i = 0; i < sets.size(); i++) {
+        const auto behind = static_cast<std::size_t>(
+            std::upper_bound(sets[i].begin(), sets[i].end(), code_point) - sets[i].begin());
+        if (behind % 2 == 1 || (behind > 0 && sets[i][behind - 1] == code_point)) bits |= 1u << i;
+    }
+    return bits;
+}
+
+}  // namespace
+
+std::vector<u32> CharClasses::refine(const std::vector<std::vector<u32>>& sets) {
+    std::set<u32> starts(interval_starts.begin(), interval_starts.end());
+    for (const auto& ends : sets)
+        for (std::size_t i = 0; i < ends.size(); i++)
+            if (const u32 c = ends[i] + i % 2; c < 0x110000) starts.insert(c);
+    std::vector<u32> old_class(128);
+    for (u32 c = 0; c < 128; c++) old_class[c] = c;
+    std::map<std::pair<u32, u32>, u16> ids;
+    CharClasses refined;
+    refined.representatives.assign(representatives.begin(), representatives.begin() + 128);
+    for (const u32 c : starts) {
+        const u32 first = is_surrogate(c) ? 0xe000 : c;
+        const auto [it, is_new] = ids.emplace(std::pair{of(first), membership(sets, first)}, static_cast<u16>(refined.num_classes));
+        if (is_new) {
+            refined.representatives.push_back(first);
+            old_class.push_back(of(first));
+            refined.num_classes++;
+        }
+        refined.interval_starts.push_back(c);
+        refined.interval_class.push_back(it->second);
+    }
+    *this = std::move(refined);
+    return old_class;
+}
+
+Automaton Automaton::widened(const std::vector<u32>& old_class) const {
+    Automaton a;
+    a.num_states = num_states;
+    a.num_classes = static_cast<u32>(old_class.size());
+    a.accepts = accepts;
+    a.canonical = canonical;
+    for (u32 q = 0; q < num_states; q++)
+        for (const u32 c : old_class) {
+            a.next.push_back(step(q, c));
+            a.skips.push_back(skip(q, c));
+        }
+    a.finish();
+    return a;
+}
+
 bool LexemeFilter::can_commit(u8 state) const {
     std::vector<u8> seen(num_states, 0), work{state};
     while (!work.empty()) {
         const u8 s = work.back();
         work.pop_back();
         if (commit[s]) return true;
-        for (u32 c = 0; c < 129; c++)
-            if (const u8 t = next[s * 129u + c]; t != kDead && !seen[t]) {
+        for (u32 c = 0; c < kClasses; c++)
+            if (const u8 t = next[s * kClasses + c]; t != kDead && !seen[t]) {
                 seen[t] = 1;
                 work.push_back(t);
             }
@@ -335,7 +390,7 @@ bool LexemeFilter::can_commit(u8 state) const {
 }
 
 Automaton apply_filters(const Automaton& a, const CharClasses& classes, const std::vector<LexemeFilter>& filters,
-                        u16 bad) {
+                        const std::vector<std::vector<u32>>& sets, u16 bad) {
     if (filters.empty()) return a;
     // A product state is (lexer state, one filter state each); filters that no longer matter are kDead.
     struct State {
@@ -344,6 +399,8 @@ Automaton apply_filters(const Automaton& a, const CharClasses& classes, const st
         bool operator<(const State& o) const { return q != o.q ? q < o.q : f < o.f; }
     };
     const std::size_t nf = filters.size();
+    std::vector<u32> columns;
+    for (const u32 c : classes.representatives) columns.push_back(c < 128 ? c : 128 + membership(sets, c));
     // A filter with a commit pattern matters until that pattern is decided, also behind its terminal.
     const auto relevant = [&](u16 q, std::size_t i, u8 state) {
         if (state != 0 && state != LexemeFilter::kDead && filters[i].can_commit(state)) return true;
@@ -374,17 +431,21 @@ Automaton apply_filters(const Automaton& a, const CharClasses& classes, const st
     }
     for (std::size_t n = 0; n < states.size(); n++) {
         const State s = states[n];
-        u16 accept = a.accepts[s.q];
+        const u16 accept = a.accepts[s.q];
+        u16 becomes = accept;
+        bool refused = false;
         TerminalSet forgets;
         for (std::size_t i = 0; i < nf; i++) {
             const LexemeFilter& f = filters[i];
             const bool ours = accept != kNoSymbol && std::find(f.terminals.begin(), f.terminals.end(), accept) != f.terminals.end();
             const u8 at = s.f[i];
-            if (ours && (at == LexemeFilter::kDead || !f.accepting[at])) accept = bad;
+            const bool matches = at != LexemeFilter::kDead && f.accepting[at];
+            if (ours && !f.variants.empty()) becomes = f.variants[matches];
+            else if (ours) refused |= !matches;
             if (at != LexemeFilter::kDead && f.commit[at])
                 for (u16 t : f.terminals) forgets.add(t);
         }
-        r.accepts.push_back(accept);
+        r.accepts.push_back(refused ? bad : becomes);
         r.forgets.push_back(forgets);
         for (u32 c = 0; c < a.num_classes; c++) {
             const u16 t = a.step(s.q, c);
@@ -396,9 +457,8 @@ Automaton apply_filters(const Automaton& a, const CharClasses& classes, const st
             }
             State u{t, s.f};
             for (std::size_t i = 0; i < nf; i++) {
-                const u32 column = classes.representatives[c] < 128 ? classes.representatives[c] : 128;
                 if (skip) u.f[i] = 0;
-                else if (u.f[i] != LexemeFilter::kDead) u.f[i] = filters[i].next[u.f[i] * 129u + column];
+                else if (u.f[i] != LexemeFilter::kDead) u.f[i] = filters[i].next[u.f[i] * LexemeFilter::kClasses + columns[c]];
             }
             r.next.push_back(id_of(u));
         }

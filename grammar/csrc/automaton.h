@@ -18,6 +18,8 @@ struct CharClasses {
         const auto it = std::upper_bound(interval_starts.begin(), interval_starts.end(), code_point);
         return interval_class[static_cast<std::size_t>(it - interval_starts.begin()) - 1];
     }
+    // Cuts classes beyond ASCII by membership in the sets; gives the class that each one was before.
+    std::vector<u32> refine(const std::vector<std::vector<u32>>& sets);
 };
 
 struct Automaton {
@@ -32,16 +34,19 @@ struct Automaton {
 
     u16 step(u32 state, u32 cls) const { return next[static_cast<std::size_t>(state) * num_classes + cls]; }
     bool skip(u32 state, u32 cls) const { return skips[static_cast<std::size_t>(state) * num_classes + cls] != 0; }
+    Automaton widened(const std::vector<u32>& old_class) const;  // over refined classes
     void finish();  // fills reachable, forgets; call after the arrays above are complete
 };
 
 // A lexeme rule: the whole text of these terminals must drive this automaton into an accepting state.
 struct LexemeFilter {
     static constexpr u8 kDead = 255;
+    static constexpr u32 kClasses = 132;
     std::vector<u16> terminals;
     u32 num_states = 0;
-    std::vector<u8> next;  // [state * 129 + class]: ASCII, 128 for everything beyond
+    std::vector<u8> next;  // [state * kClasses + class]: ASCII, then 128 + 1 (in character set 0) + 2 (in set 1)
     std::vector<u8> accepting, commit;
+    std::vector<u16> variants;  // of a filter that only tells lexemes apart: what no match and what a match become
     bool can_commit(u8 state) const;  // whether some continuation is committed
 };
 
@@ -69,6 +74,6 @@ private:
 // Main automaton times lexeme filters: a lexeme that a filter refuses is accepted as `bad`.
 // The states 0..n-1 keep their numbers (lexing starts there).
 Automaton apply_filters(const Automaton& automaton, const CharClasses& classes,
-                        const std::vector<LexemeFilter>& filters, u16 bad);
+                        const std::vector<LexemeFilter>& filters, const std::vector<std::vector<u32>>& sets, u16 bad);
 
 }  // namespace codefusion

@@ -47,6 +47,10 @@ RuleTables rule_tables_of(nb::handle h) {
     t.endings = texts_of(h.attr("endings"));
     t.openers = texts_of(h.attr("openers"));
     t.block_openers = texts_of(h.attr("block_openers"));
+    t.character_sets = nb::cast<std::vector<std::vector<u32>>>(h.attr("character_sets"));
+    t.line_comments = nb::cast<std::vector<u16>>(h.attr("line_comments"));
+    t.line_ends = nb::cast<std::vector<u16>>(h.attr("line_ends"));
+    t.in_line_flag = nb::cast<u32>(h.attr("in_line_flag"));
     const auto blanks = bytes_of(h.attr("blanks"));
     t.blanks.assign(blanks.begin(), blanks.end());
     for (nb::handle r : h.attr("rules")) {
@@ -67,8 +71,9 @@ RuleTables rule_tables_of(nb::handle h) {
         filter.next = bytes_of(f.attr("next"));
         filter.accepting = bytes_of(f.attr("accepting"));
         filter.commit = bytes_of(f.attr("commit"));
-        if (filter.next.size() != filter.num_states * 129u || filter.accepting.size() != filter.num_states ||
-            filter.commit.size() != filter.num_states)
+        filter.variants = nb::cast<std::vector<u16>>(f.attr("variants"));
+        if (filter.next.size() != filter.num_states * LexemeFilter::kClasses || filter.accepting.size() != filter.num_states ||
+            filter.commit.size() != filter.num_states || (!filter.variants.empty() && filter.variants.size() != 2))
             throw GrammarError("a lexeme filter's tables do not fit its number of states");
         t.filters.push_back(std::move(filter));
     }

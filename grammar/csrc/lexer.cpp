@@ -7,8 +7,14 @@ Lexer::Lexer(const ts::Language* l, const RuleTables* rules, u32 verify_words) :
     if (verify_words != 0) learner.verify(verify_words, 1);
     classes = learner.classes;
     const u16 bad = static_cast<u16>(l->token_count + rules->pseudo_base.size() - 1);
-    main = apply_filters(learner.main, classes, rules->filters, bad);
-    keywords = learner.keywords;
+    main = std::move(learner.main);
+    keywords = std::move(learner.keywords);
+    if (!rules->character_sets.empty()) {
+        const std::vector<u32> old_class = classes.refine(rules->character_sets);
+        main = main.widened(old_class);
+        keywords = keywords.widened(old_class);
+    }
+    main = apply_filters(main, classes, rules->filters, rules->character_sets, bad);
     set_blanks(rules);
 }
 

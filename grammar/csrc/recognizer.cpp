@@ -23,15 +23,6 @@ Recognizer::Recognizer(const Language& l)
       states(&l.table, &l.rules), forest(&states) {
     lexer.attach(&states, make_scanner(l.scanner_name, l.table.source));
     indents.push_back({0, 0, 0});
-    const bool has_lines = lexer.scanner != nullptr && lexer.scanner->uses_lines() &&
-                           std::any_of(l.rules.rules.begin(), l.rules.rules.end(), [](const StackRule& r) {
-                               return std::any_of(r.lex_flags.begin(), r.lex_flags.end(), [](u32 flags) { return flags != 0; });
-                           });
-    if (has_lines) {
-        for (const u16 t : {lexer.scanner->newline, lexer.scanner->indent}) states.line_ends.add(t);
-        for (u32 t = 1; t < l.table.num_terminals; t++)
-            if (l.table.symbol_name(t) == std::string("comment")) states.comments.add(t);
-    }
     if (lexer.keywords.num_states != 0) states.keywords = lexer.keywords.reachable[0];
 }
 

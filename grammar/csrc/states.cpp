@@ -11,6 +11,8 @@ StateTable::StateTable(const ParseTable* t, const RuleTables* r)
     if (num_terminals_all > TerminalSet::kCapacity)
         throw GrammarError("expected at most " + std::to_string(TerminalSet::kCapacity) + " terminals, got " +
                            std::to_string(num_terminals_all));
+    for (const u16 terminal : r->line_ends) line_ends.add(terminal);
+    for (const u16 terminal : r->line_comments) comments.add(terminal);
     plain_.resize(t->num_states);
     for (const StackRule& rule : r->rules) {
         merged_.emplace_back(16);

@@ -55,9 +55,11 @@ public:
     const RuleTables* rules;
     u32 num_terminals_all;
     TerminalSet keywords;            // terminals that the keyword lexer finds
-    // Where a line break means something, comments (they end their line) may stand only where a line end may, too.
+    // Where a line break means something, comments that end their line may stand only where a line end may, too.
     TerminalSet line_ends, comments;
-    bool is_in_line(ModeId m) const { return modes_[m].flags == 0; }  // neither in a bracket nor in a string
+    bool is_in_line(ModeId m) const {
+        return rules->in_line_flag == 0 ? modes_[m].flags == 0 : (modes_[m].flags & rules->in_line_flag) != 0;
+    }
     u16 bad;                         // the pseudo-terminal of refused lexemes
 
 private:

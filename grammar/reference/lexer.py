@@ -17,6 +17,7 @@ from grammar.reference.lex_automaton import LexAutomaton, sample_characters
 from grammar.reference.tree_sitter_abi import CompiledGrammar
 from grammar.reference.wheel_lexer import Reading, WheelLexer
 from grammar.rules.compile import LexemeTable, RuleTables
+from grammar.rules.regex import NUM_CLASSES
 
 _DEAD = 255  # in a lexeme rule's table
 
@@ -61,6 +62,7 @@ class Lexer:
 
     def __init__(self, grammar: CompiledGrammar, tables: RuleTables) -> None:
         self._capture, self._tables = grammar.keyword_capture, tables
+        self._column = functools.cache(self._find_column)
         self._wheel = WheelLexer(grammar)
         sample = sample_characters()
         self._main = LexAutomaton(grammar.language.lex_fn, sample)
@@ -72,7 +74,11 @@ class Lexer:
 
     def behaviour(self, char: str) -> object:
         """Give a value that is equal for characters that no lexer of the grammar can tell apart."""
-        return self._main.behaviour(char), self._keywords.behaviour(char) if self._keywords else None
+        return (
+            self._column(ord(char)),
+            self._main.behaviour(char),
+            self._keywords.behaviour(char) if self._keywords else None,
+        )
 
     def read(
         self, text: str, position: int, lex_state: int, *, at_end: bool, one_line: bool = False
@@ -96,11 +102,17 @@ class Lexer:
         if not reading.matched or not self._are_blanks(text[position:start]):
             return None
         lexeme = text[start:end]
+        variant = terminal
         for rule in self._tables.lexeme_filters:
-            if terminal in rule.terminals and not _allows(rule, lexeme, text[end : reading.read_to]):
+            if terminal not in rule.terminals:
+                continue
+            allowed = self._allows(rule, lexeme, text[end : reading.read_to])
+            if rule.variants:
+                variant = rule.variants[allowed]
+            elif not allowed:
                 return None
         is_word = terminal == self._capture
-        return Lexeme(Kind(terminal, self._wheel.keyword(text, start, end) if is_word else None), end)
+        return Lexeme(Kind(variant, self._wheel.keyword(text, start, end) if is_word else None), end)
 
     def _are_blanks(self, skipped: str) -> bool:
         blanks = self._tables.blanks.decode()
@@ -126,7 +138,7 @@ class Lexer:
             return Lexeme(kind, end) if kind else None
         for rule, state in zip(self._tables.lexeme_filters, at.rules, strict=True):
             if before and before.kind.terminal in rule.terminals and state != _DEAD and rule.commit[state]:
-                return None
+                return None  # a terminal with variants has no such rule
         return before
 
     def _open(self, lex_state: int) -> _Open:
@@ -143,7 +155,7 @@ class Lexer:
             after = self._keywords.step(at.keyword, char)
             keyword = after.state if after else None
         rules = zip(self._tables.lexeme_filters, at.rules, strict=True)
-        return _Open(step.state, keyword, tuple(_rule_step(rule, state, char) for rule, state in rules))
+        return _Open(step.state, keyword, tuple(self._rule_step(*rule, char) for rule in rules))
 
     def _skips(self, at: _Open, char: str) -> bool:
         step = self._main.step(at.state, char)
@@ -153,12 +165,18 @@ class Lexer:
         terminal = self._main.accepts(at.state)
         if terminal is None:
             return None
+        variant = terminal
         for rule, state in zip(self._tables.lexeme_filters, at.rules, strict=True):
-            if terminal in rule.terminals and (state == _DEAD or not rule.accepting[state]):
+            if terminal not in rule.terminals:
+                continue
+            allowed = state != _DEAD and bool(rule.accepting[state])
+            if rule.variants:
+                variant = rule.variants[allowed]
+            elif not allowed:
                 return None
         if terminal != self._capture or self._keywords is None or at.keyword is None:
-            return Kind(terminal)
-        return Kind(terminal, self._keywords.accepts(at.keyword))
+            return Kind(variant)
+        return Kind(variant, self._keywords.accepts(at.keyword))
 
     def _find_successors(self, at: _Open) -> frozenset[_Open]:
         return frozenset(after for char in self.alphabet if (after := self._step(at, char)))
@@ -171,23 +189,27 @@ class Lexer:
             waiting += new
         return frozenset(kind for at in seen if (kind := self._accepts(at)))
 
+    # ---- lexeme rules
 
-def _allows(rule: LexemeTable, lexeme: str, read_on: str) -> bool:
-    """Say whether a rule allows the lexeme, though more was read: `commit` forbids to fall back to it."""
-    state = _run_rule(rule, lexeme)
-    allowed = state != _DEAD and bool(rule.accepting[state])
-    for char in read_on:
-        state = _rule_step(rule, state, char)
-        allowed = allowed and (state == _DEAD or not rule.commit[state])
-    return allowed
+    def _allows(self, rule: LexemeTable, lexeme: str, read_on: str) -> bool:
+        """Say whether a rule allows the lexeme, though more was read: `commit` forbids to fall back to it."""
+        state = functools.reduce(lambda at, char: self._rule_step(rule, at, char), lexeme, 0)
+        allowed = state != _DEAD and bool(rule.accepting[state])
+        for char in read_on:
+            state = self._rule_step(rule, state, char)
+            allowed = allowed and (state == _DEAD or not rule.commit[state])
+        return allowed
+
+    def _rule_step(self, rule: LexemeTable, state: int, char: str) -> int:
+        return _DEAD if state == _DEAD else rule.next[state * NUM_CLASSES + self._column(ord(char))]
+
+    def _find_column(self, code: int) -> int:
+        sets = enumerate(self._tables.character_sets)
+        return code if code < 128 else 128 + sum(1 << k for k, ends in sets if _contains(ends, code))
 
 
-def _rule_step(rule: LexemeTable, state: int, char: str) -> int:
-    return _DEAD if state == _DEAD else rule.next[state * 129 + min(ord(char), 128)]
-
-
-def _run_rule(rule: LexemeTable, lexeme: str) -> int:
-    return functools.reduce(lambda state, char: _rule_step(rule, state, char), lexeme, 0)
+def _contains(ends: list[int], code: int) -> bool:
+    return any(first <= code <= last for first, last in zip(ends[::2], ends[1::2], strict=True))
 
 
 def _one_of_each(key: Callable[[str], object], chars: Iterable[str]) -> list[str]:

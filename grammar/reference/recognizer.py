@@ -78,12 +78,6 @@ class ReferenceRecognizer:
         self._parser = Parser(self._table, tables, grammar.token_count)
         self._scanner = _make_scanner(language.scanner, self._table)
         self._ends_like_nul = language.has_rules
-        if isinstance(self._scanner, PythonScanner) and language.has_rules:
-            self._parser.line_ends = frozenset(
-                {self._scanner.newline.terminal, self._scanner.indent.terminal}
-            )
-            names = enumerate(grammar.symbol_names[: grammar.token_count])
-            self._parser.comments = frozenset(number for number, name in names if name == "comment")
         self._start = Path(self._parser.start(), self._scanner.start(), 0)
         self._completions = functools.cache(self._find_completions)
 

@@ -107,8 +107,8 @@ class Parser:
         self._num_terminals, self._pseudo_base = num_terminals, tables.pseudo_base
         self._reserved = frozenset(tables.reserved)
         # Where line breaks matter: a comment ends its line, so it may stand only where the line may end, too.
-        self.line_ends: frozenset[int] = frozenset()
-        self.comments: frozenset[int] = frozenset()
+        self._line_ends, self._comments = tables.line_ends, frozenset(tables.line_comments)
+        self._in_line_flag = tables.in_line_flag
 
     def start(self) -> Stack:
         """Give the stack of the empty text."""
@@ -148,9 +148,11 @@ class Parser:
     def _takes_extra(self, stack: Stack, terminal: int) -> bool:
         if self.rules.shift(stack.context, terminal) is None:
             return False
-        if terminal not in self.comments or self.rules.lex_flags(stack.context) != 0:  # flags: in a bracket
+        flags = self.rules.lex_flags(stack.context)
+        is_in_line = flags & self._in_line_flag if self._in_line_flag else flags == 0
+        if terminal not in self._comments or not is_in_line:
             return True
-        return any(self.step(stack, end) for end in self.line_ends)
+        return any(self.step(stack, end) for end in self._line_ends)
 
     def accepts_end(self, stack: Stack) -> bool:
         """Say whether the text may end here."""

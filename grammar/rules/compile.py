@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grammar.errors import RuleError
-from grammar.rules.model import LanguageRules, LexemeRule, Reduce, StackRule, State
-from grammar.rules.regex import NUM_CLASSES, Dfa, compile_regex
+from grammar.rules.model import LanguageRules, LexemeRule, LexemeVariant, Reduce, StackRule, State
+from grammar.rules.regex import MAX_SETS, NUM_CLASSES, Dfa, compile_regex
 
 REJECT = 0xFFFF  # of stack rules
 DEAD = 255  # of lexeme rules
@@ -51,18 +52,25 @@ class StackTable:
 
 @dataclass(frozen=True)
 class LexemeTable:
-    """One lexeme rule; next[state * 129 + character class]."""
+    """One lexeme rule; next[state * NUM_CLASSES + character class].
+
+    variants  of a rule that only tells lexemes apart: the pseudo-terminals of what does not match and what does.
+    """
 
     terminals: list[int]
     num_states: int
     next: bytes
     accepting: bytes
     commit: bytes
+    variants: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True)
 class RuleTables:
-    """What the native core receives. The last pseudo-terminal is "bad": a lexeme that a rule refused."""
+    """What the native core receives. The last pseudo-terminal is "bad": a lexeme that a rule refused.
+
+    character_sets  as ranges: first, last, first, last, …
+    """
 
     pseudo_base: list[int] = field(default_factory=lambda: [NO_SYMBOL])
     rules: list[StackTable] = field(default_factory=list[StackTable])
@@ -72,27 +80,42 @@ class RuleTables:
     endings: list[bytes] = field(default_factory=list[bytes])
     openers: list[bytes] = field(default_factory=list[bytes])
     block_openers: list[bytes] = field(default_factory=list[bytes])
+    character_sets: list[list[int]] = field(default_factory=list[list[int]])
+    line_comments: list[int] = field(default_factory=list[int])
+    line_ends: list[int] = field(default_factory=list[int])
+    in_line_flag: int = 0
 
 
 def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
     """Give the tables of a language's rules. Raises RuleError, naming the rule and the symbol."""
     pseudo_base: list[int] = []
     terminal_names = list(symbols.names[: symbols.token_count])
-    for base, count in rules.variants:
+    by_text = [(variant.terminal, 2) for variant in rules.lexeme_variants]
+    for base, count in (*rules.variants, *by_text):
         (base_id,) = _known(symbols.terminals(base), base, "variants")
         pseudo_base += [base_id] * count
         terminal_names += [f"{base}/{i}" for i in range(count)]
     pseudo_base.append(NO_SYMBOL)
     terminal_names.append("bad")
+    numbers = {name: number for number, name in enumerate(terminal_names)}
+    if len(rules.characters) > MAX_SETS:
+        raise RuleError(f"expected at most {MAX_SETS} sets of characters, got {len(rules.characters)}")
     return RuleTables(
         pseudo_base=pseudo_base,
         rules=[_stack_table(rule, terminal_names, symbols, rules.extras) for rule in rules.stack_rules],
         reserved=[i for word in rules.reserved for i in _known(symbols.terminals(word), word, "reserved")],
-        lexeme_filters=[_lexeme_table(rule, symbols) for rule in rules.lexeme_rules],
+        lexeme_filters=[
+            *(_lexeme_table(rule, symbols) for rule in rules.lexeme_rules),
+            *(_variant_table(variant, symbols, numbers) for variant in rules.lexeme_variants),
+        ],
         blanks=rules.blanks.encode(),
         endings=[text.encode() for text in rules.endings],
         openers=[text.encode() for text in rules.openers],
         block_openers=[text.encode() for text in rules.block_openers],
+        character_sets=[_ranges(contains) for contains in rules.characters],
+        line_comments=[numbers[name] for name in rules.line_comments],
+        line_ends=[numbers[name] for name in rules.line_ends],
+        in_line_flag=rules.in_line_flag,
     )
 
 
@@ -119,7 +142,8 @@ def _stack_table(
         return numbers[state]
 
     def shifted(state: State, name: str) -> State | None:
-        return state if name in extras and not rule.sees_extras else rule.shift(state, name)
+        is_extra = name in extras or name.rpartition("/")[0] in extras
+        return state if is_extra and not rule.sees_extras else rule.shift(state, name)
 
     nonterminals = {name: _known(symbols.nonterminals(name), name, rule.name) for name in rule.reduce}
     shift: list[int] = []
@@ -156,6 +180,24 @@ def _lexeme_table(rule: LexemeRule, symbols: SymbolNames) -> LexemeTable:
     if rule.commit is None:
         return LexemeTable(terminals, main.num_states, main.next, main.accepting, bytes(main.num_states))
     return _product(terminals, main, compile_regex(rule.commit))
+
+
+def _variant_table(variant: LexemeVariant, symbols: SymbolNames, numbers: dict[str, int]) -> LexemeTable:
+    table = _lexeme_table(LexemeRule((variant.terminal,), variant.pattern), symbols)
+    names = (f"{variant.terminal}/0", f"{variant.terminal}/1")
+    return dataclasses.replace(table, variants=[numbers[name] for name in names])
+
+
+def _ranges(contains: Callable[[str], bool]) -> list[int]:
+    """Give the characters beyond ASCII for which it holds: first, last, first, last of each range."""
+    ends: list[int] = []
+    inside = False
+    for code in range(128, 0x110000):
+        is_member = not 0xD800 <= code < 0xE000 and contains(chr(code))
+        if is_member != inside:
+            ends.append(code if is_member else code - 1)
+        inside = is_member
+    return [*ends, 0x10FFFF] if inside else ends
 
 
 def _product(terminals: list[int], main: Dfa, commit: Dfa) -> LexemeTable:

@@ -1,15 +1,17 @@
 """Go as go/parser 1.19 reads it, above tree-sitter-go.
 
-Not expressible here, because it depends on the text of a lexeme: import paths with characters that none may have,
-`package _`; operators that the grammar cuts in two where Go reads one (`a && &b` may be cut from `a &&&b`).
+Not expressible here, because it depends on the text of a lexeme: `package _`; operators that the grammar cuts in two
+where Go reads one (`a && &b` may be cut from `a &&&b`).
 """
 
 from __future__ import annotations
 
-from grammar.rules.go_declarations import DECLARATIONS
+import unicodedata
+
+from grammar.rules.go_declarations import DECLARATIONS, NEWLINE
 from grammar.rules.go_names import CONVERSIONS
-from grammar.rules.go_statements import STATEMENTS
-from grammar.rules.model import LanguageRules, LexemeRule
+from grammar.rules.go_statements import LINE_MUST_GO_ON, STATEMENTS
+from grammar.rules.model import LanguageRules, LexemeRule, LexemeVariant
 
 _HEX = "[0-9a-fA-F]"
 # A code point, without the surrogates: \u and \U.
@@ -17,6 +19,7 @@ _POINT = rf"([0-9a-cA-CefEF]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}})"
 _NUMERIC = rf"[0-3][0-7]{{2}}|u{_POINT}|U0000{_POINT}|U000[1-9a-fA-F]{_HEX}{{4}}|U0010{_HEX}{{4}}"
 
 LEXEMES = (
+    LexemeRule(("identifier",), r"[\w\1]+", ("invalid character in identifier",)),
     LexemeRule(
         ("escape_sequence",),
         rf"\\([abfnrtv\\\"]|x{_HEX}{{2}}{_HEX}*|{_NUMERIC})",
@@ -28,6 +31,24 @@ LEXEMES = (
         ("rune literal not terminated", "unknown escape sequence"),
     ),
 )
+
+# What an import path may consist of; whether a comment ends its line.
+_PATH = r"[+\-./0-9@A-Z_a-z~\2]+"
+VARIANTS = (
+    LexemeVariant("interpreted_string_literal_content", _PATH),
+    LexemeVariant("raw_string_literal_content", _PATH),
+    LexemeVariant("comment", r"//[^\n]*"),
+)
+
+
+def _is_letter_or_digit(char: str) -> bool:
+    return unicodedata.category(char) in ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd")
+
+
+def _is_graphic(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category[0] in "LMNPS" and char != "\ufffd"
+
 
 OPENERS = (
     "a", "a ", "\nfunc a(a ", "\nfunc a(){", "\nfunc a(", "\nfunc a()", "{", "(", "a(", "a[", "[]a{", "a{", "a=",
@@ -43,4 +64,9 @@ GO = LanguageRules(
     lexeme_rules=LEXEMES,
     blanks=" \t\n\r",
     openers=OPENERS,
+    lexeme_variants=VARIANTS,
+    characters=(_is_letter_or_digit, _is_graphic),
+    line_comments=("comment/1",),
+    line_ends=(NEWLINE,),
+    in_line_flag=LINE_MUST_GO_ON,
 )

@@ -31,7 +31,7 @@ LINES = StackRule(
 )
 
 
-# ---- import "": the path is not empty
+# ---- import "a b": the path is not empty, and of characters that a path may have (an escape is refused, too)
 
 
 def _import_shift(state: State, terminal: str) -> State | None:
@@ -39,11 +39,11 @@ def _import_shift(state: State, terminal: str) -> State | None:
         case "":
             return terminal if terminal == "import" else ""
         case "import":
-            return "open" if terminal == '"' else state
-        case "open":
-            return None if terminal == '"' else "import"
+            return terminal if terminal in ('"', "`") else state
+        case '"' | "`":
+            return f"path{state}" if terminal.endswith("_content/1") else None
         case _:
-            return state
+            return "import" if terminal == str(state)[-1] else None
 
 
 IMPORTS = StackRule("imports", "", _import_shift, ("invalid import path",))

@@ -7,6 +7,8 @@ point: an assignment to what is no variable, `a + b = c;`, parses there and fail
 
 from __future__ import annotations
 
+import unicodedata
+
 from grammar.rules.java_places import MODIFIERS, PRIMITIVES
 from grammar.rules.java_structure import STRUCTURE
 from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
@@ -113,6 +115,7 @@ def _up_to(limit: str) -> str:
 
 
 LEXEMES = (
+    LexemeRule(("identifier",), r"[\w$\2][\w$\1]*", ("illegal character",)),
     LexemeRule(
         ("decimal_integer_literal",),
         rf"0[lL]?|{_up_to('2147483648')}|[1-9](_?[0-9]){{0,18}}[lL]",
@@ -156,6 +159,19 @@ LEXEMES = (
     LexemeRule(("_escape_sequence_token1",), r"\\(\n|\r|u|[0-7])", ("illegal escape character",)),
 )
 
+_STARTS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nl", "Sc", "Pc")
+
+
+def _is_identifier_start(char: str) -> bool:
+    """java.lang.Character.isJavaIdentifierStart."""
+    return unicodedata.category(char) in _STARTS
+
+
+def _is_identifier_part(char: str) -> bool:
+    """java.lang.Character.isJavaIdentifierPart."""
+    return unicodedata.category(char) in (*_STARTS, "Nd", "Mn", "Mc", "Cf") or "\x80" <= char <= "\x9f"
+
+
 JAVA = LanguageRules(
     stack_rules=(STRUCTURE, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
     lexeme_rules=LEXEMES,
@@ -163,5 +179,6 @@ JAVA = LanguageRules(
     blanks=" \t\n\r\f",
     endings=("class a{}", "void a(){}"),  # not a(){}: a constructor has its class's name
     openers=OPENERS,
+    characters=(_is_identifier_part, _is_identifier_start),
     extras=("line_comment", "block_comment"),
 )

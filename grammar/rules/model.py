@@ -68,8 +68,16 @@ class LexemeRule:
 
 
 @dataclass(frozen=True)
+class LexemeVariant:
+    """Lexemes of a terminal that rules tell apart: "terminal/1" where the whole text matches, else "terminal/0"."""
+
+    terminal: str
+    pattern: str
+
+
+@dataclass(frozen=True)
 class LanguageRules:
-    """Everything above the grammar.
+    r"""Everything above the grammar.
 
     reserved  keywords that are never identifiers; names of terminals.
     blanks    the only characters that may stand between lexemes.
@@ -78,6 +86,11 @@ class LanguageRules:
     openers   texts that may be put before right context, to open what it closes (see csrc/opening.h).
     block_openers  headers of indented blocks, for the same.
     variants  (base terminal, number of variants) that the language's scanner tells apart.
+    lexeme_variants  the same, told apart by their text.
+    characters  at most two sets of characters beyond ASCII, which patterns name \1 and \2.
+    line_comments, line_ends  names of terminals. Where a line break means something, the comments end their line, so
+              they may stand only where one of line_ends may. That is where a stack rule sets the flag
+              `in_line_flag`; 0: where none sets any.
     """
 
     stack_rules: tuple[StackRule, ...] = ()
@@ -88,4 +101,9 @@ class LanguageRules:
     openers: tuple[str, ...] = ()
     block_openers: tuple[str, ...] = ()
     variants: tuple[tuple[str, int], ...] = ()
+    lexeme_variants: tuple[LexemeVariant, ...] = ()
+    characters: tuple[Callable[[str], bool], ...] = ()
+    line_comments: tuple[str, ...] = ()
+    line_ends: tuple[str, ...] = ()
+    in_line_flag: int = 0
     extras: tuple[str, ...] = ("comment",)

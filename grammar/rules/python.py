@@ -94,4 +94,6 @@ PYTHON = LanguageRules(
     block_openers=BLOCK_OPENERS,
     extras=("comment", "line_continuation"),
     variants=(("string_start", NUM_STRING_KINDS),),
+    line_comments=("comment",),
+    line_ends=("_newline", "_indent"),
 )

@@ -1,19 +1,26 @@
-r"""A small subset of regular expressions, compiled to automata over ASCII and "anything beyond".
+r"""A small subset of regular expressions, compiled to automata over ASCII and classes of what lies beyond.
 
 Literals, escapes, classes ([a-z], [^\n], \d \w \s), groups, | * + ? {m} {m,n}, and `.` (anything but a line
-feed). Built by derivatives (Brzozowski 1964): short, and the automaton comes out nearly minimal.
+feed). \1 and \2 are the sets of characters beyond ASCII that a language names (`LanguageRules.characters`); a literal
+beyond ASCII stands for all of them. Built by derivatives (Brzozowski 1964): short, and the automaton comes out nearly
+minimal.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-NUM_CLASSES = 129  # 128 ASCII characters, then every other character
+MAX_SETS = 2
+NUM_CLASSES = 128 + (1 << MAX_SETS)  # ASCII characters, then the others: 128 + 1 (in set 1) + 2 (in set 2)
 _ALL = (1 << NUM_CLASSES) - 1
 _DIGITS = sum(1 << ord(c) for c in "0123456789")
 _WORD = _DIGITS | sum(1 << ord(c) for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _SPACE = sum(1 << ord(c) for c in " \t\r\n\f\v")
-_NAMED = {"d": _DIGITS, "w": _WORD, "s": _SPACE}
+_BEYOND = _ALL & ~((1 << 128) - 1)
+_SETS = {
+    str(k + 1): sum(1 << c for c in range(128, NUM_CLASSES) if c - 128 >> k & 1) for k in range(MAX_SETS)
+}
+_NAMED = {"d": _DIGITS, "w": _WORD, "s": _SPACE, **_SETS}
 _CONTROL = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "0": "\0"}
 
 # A regular expression: ("set", bits), ("cat", a, b), ("or", frozenset), ("star", a), ("empty",), ("never",)
@@ -24,7 +31,7 @@ NEVER: Regex = ("never",)
 
 @dataclass(frozen=True)
 class Dfa:
-    """next[state * 129 + class] is the next state or 255; state 0 is the start."""
+    """next[state * NUM_CLASSES + class] is the next state or 255; state 0 is the start."""
 
     num_states: int
     next: bytes
@@ -175,7 +182,7 @@ def _repeat(atom: Regex, low: int, high: int) -> Regex:
 
 
 def _bit(char: str) -> int:
-    return 1 << min(NUM_CLASSES - 1, ord(char))
+    return 1 << ord(char) if ord(char) < 128 else _BEYOND
 
 
 def compile_regex(pattern: str) -> Dfa:

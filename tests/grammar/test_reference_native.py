@@ -72,21 +72,36 @@ def test_the_mask_is_what_the_reference_allows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("name", "text"),
     [
         pytest.param(
-            b"if x:\n  y\n  return\n", id="a keyword that has actions here, but which a rule refuses"
+            "python",
+            b"if x:\n  y\n  return\n",
+            id="a keyword that has actions here, but which a rule refuses",
         ),
         pytest.param(
-            b"x\nelif ", id="a keyword that fits no more after the reductions, and is reserved there"
+            "python",
+            b"x\nelif ",
+            id="a keyword that fits no more after the reductions, and is reserved there",
         ),
-        pytest.param(b'"\\xg', id="commit: no fall-back to the plain backslash"),
-        pytest.param(b"\xef\xbb\xbfx", id="mark of byte order"),
-        pytest.param(b"\\\n", id="a continued line at the end of the text"),
-        pytest.param(b"f\"{r'\\d'}\"", id="a backslash in a raw string in a field"),
-        pytest.param(b"f'''{b\"a\\N\"", id="a backslash in bytes in a field"),
+        pytest.param("python", b'"\\xg', id="commit: no fall-back to the plain backslash"),
+        pytest.param("python", b"\xef\xbb\xbfx", id="mark of byte order"),
+        pytest.param("python", b"\\\n", id="a continued line at the end of the text"),
+        pytest.param("python", b"f\"{r'\\d'}\"", id="a backslash in a raw string in a field"),
+        pytest.param("python", b"f'''{b\"a\\N\"", id="a backslash in bytes in a field"),
+        pytest.param("go", b"package p\nfunc f(){f(a //", id="a comment that ends a line which has to go on"),
+        pytest.param("go", b"package p\nfunc f(){f(a /", id="a comment or a division"),
+        pytest.param("go", b"package p\nfunc f(){f(a)// c", id="a comment behind a statement"),
+        pytest.param("go", b"package p\nfunc f(){a:=b.// c", id="a comment inside an expression"),
+        pytest.param("go", "package p\nvar é٣".encode(), id="letters and digits"),
+        pytest.param("go", "package p\nvar a\u0301".encode(), id="a mark in a name"),
+        pytest.param("go", b"package p\nvar a\xcc", id="half of a mark or of a letter"),
+        pytest.param("go", b'package p\nimport "a b', id="a blank in an import path"),
+        pytest.param("go", "package p\nimport `é`\n".encode(), id="a letter in an import path"),
+        pytest.param("java", "class a\u00b7".encode(), id="a dot that Unicode takes for a part of names"),
+        pytest.param("java", "class éa‿ ".encode(), id="a connector in a name"),
     ],
 )
-def test_native_and_reference_agree_on_rare_texts(text: bytes) -> None:
-    assert is_viable_prefix(load_language("python"), text) == load_recognizer("python").is_viable_prefix(text)
-    assert can_end(load_language("python"), text) == load_recognizer("python").can_end(text)
+def test_native_and_reference_agree_on_rare_texts(name: str, text: bytes) -> None:
+    assert is_viable_prefix(load_language(name), text) == load_recognizer(name).is_viable_prefix(text)
+    assert can_end(load_language(name), text) == load_recognizer(name).can_end(text)

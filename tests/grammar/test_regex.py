@@ -18,7 +18,7 @@ def matches(pattern: str, text: str) -> bool:
     dfa = compile_regex(pattern)
     state = 0
     for char in text:
-        state = dfa.next[state * NUM_CLASSES + min(ord(char), NUM_CLASSES - 1)]
+        state = dfa.next[state * NUM_CLASSES + min(ord(char), 128)]
         if state == 255:
             return False
     return bool(dfa.accepting[state])

@@ -29,6 +29,13 @@ FILES = [
     ('package p\nvar x int\nimport "a"', False, False),
     ("package p\npackage", False, False),
     ('package p\nimport ""', False, False),
+    ("package p\nimport ``", False, False),
+    ("package p\nimport `a/b-c`\n", True, True),
+    ('package p\nimport "a.b/c+d~é"\n', True, True),
+    ('package p\nimport "a b', False, False),
+    ('package p\nimport "a\u00a0', False, False),
+    ('package p\nimport x "a\\', False, False),
+    ("package p\nimport `a!", False, False),
     ("package p\nvar x = 1\nfunc f() {}\ntype T int\nconst c = 2", True, True),
 ]
 FUNCTIONS = [
@@ -113,6 +120,19 @@ LINES = [
     ("x := `a\nb`", True),
     ("return\n", True),
     ("if x {\n} else {\n}", True),
+    ("if x {\n} // c\n", True),
+    ("f(a, // c\n)", True),
+    ("f(a // c", False),
+    ("f(a //", False),
+    ("f(a /", True),
+    ("f(a /* c */)", True),
+    ("if x // c", False),
+    ("x := []int{1 // c", False),
+    ("x := a + // c\n b", True),
+    ("return // c\n", True),
+    ("x := f() // c\n", True),
+    ("for { // c\n}", True),
+    ('x := "a // b"', True),
 ]
 LEXEMES = [
     (r"'a'", True),
@@ -133,6 +153,10 @@ LEXEMES = [
     (r'"\x4"', False),
     ("0x_1p-2", True),
     ("0b102", False),
+    ("é9_", True),
+    ("a\u0301", False),
+    ("a\u203f", False),
+    ("a٣", True),
 ]
 
 

@@ -169,6 +169,9 @@ LEXEMES = [
     (r'"\q"', False),
     ('"a\nb"', False),
     ('"""\n a "b" \\\n c\\n"""', True),
+    ("éa‿", True),
+    ("a\u00b7", False),
+    ("\u2118", False),
 ]
 
 

@@ -87,6 +87,7 @@ LexemeFilter lexeme_filter_of(Reader& r) {
     filter.next = array_of<u8>(r);
     filter.accepting = array_of<u8>(r);
     filter.commit = array_of<u8>(r);
+    filter.variants = array_of<u16>(r);
     return filter;
 }
 
@@ -97,6 +98,10 @@ RuleTables rule_tables_of(Reader& r) {
     t.blanks = r.text();
     for (auto* texts : {&t.endings, &t.openers, &t.block_openers})
         for (u64 n = r.value<u64>(); n > 0; n--) texts->push_back(r.text());
+    for (u64 n = r.value<u64>(); n > 0; n--) t.character_sets.push_back(array_of<u32>(r));
+    t.line_comments = array_of<u16>(r);
+    t.line_ends = array_of<u16>(r);
+    t.in_line_flag = r.value<u32>();
     for (u64 n = r.value<u64>(); n > 0; n--) t.rules.push_back(stack_rule_of(r));
     for (u64 n = r.value<u64>(); n > 0; n--) t.filters.push_back(lexeme_filter_of(r));
     return t;
