@@ -37,7 +37,7 @@ _PATH = r"[+\-./0-9@A-Z_a-z~\2]+"
 VARIANTS = (
     LexemeVariant("interpreted_string_literal_content", _PATH),
     LexemeVariant("raw_string_literal_content", _PATH),
-    LexemeVariant("comment", r"//[^\n]*"),
+    LexemeVariant("comment", r"//[^\n]*|/\*[^\n]*\n(.|\n)*"),
 )
 
 
