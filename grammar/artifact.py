@@ -108,7 +108,7 @@ def fingerprint(language: Language) -> str:
     for table in language.tables.lexeme_filters:
         digest.update(table.next + table.accepting + table.commit + repr(table.variants).encode())
     tables = language.tables
-    rest = (tables.reserved, tables.blanks, tables.pseudo_base, tables.character_sets)
+    rest = (tables.reserved, tables.blanks, tables.pseudo_base, tables.character_sets, tables.glued)
     digest.update(repr((*rest, tables.line_comments, tables.line_ends, tables.in_line_flag)).encode())
     return digest.hexdigest()
 

@@ -359,6 +359,21 @@ std::vector<u32> CharClasses::refine(const std::vector<std::vector<u32>>& sets) 
     return old_class;
 }
 
+void Automaton::glue(const std::vector<u16>& pairs, u16 bad) {
+    if (pairs.empty()) return;
+    const auto trap = static_cast<u16>(num_states);
+    if (trap == kDead) throw GrammarError("glued operators make the lexer too large");
+    for (u32 q = 0; q < num_states; q++)
+        for (std::size_t i = 0; i + 1 < pairs.size(); i += 2)
+            if (u16& to = next[static_cast<std::size_t>(q) * num_classes + pairs[i + 1]]; accepts[q] == pairs[i] && to == kDead) to = trap;
+    num_states++;
+    next.resize(next.size() + num_classes, kDead);
+    skips.resize(next.size(), 0);
+    accepts.push_back(bad);
+    canonical.push_back(trap);
+    finish();
+}
+
 Automaton Automaton::widened(const std::vector<u32>& old_class) const {
     Automaton a;
     a.num_states = num_states;

@@ -34,6 +34,8 @@ struct Automaton {
 
     u16 step(u32 state, u32 cls) const { return next[static_cast<std::size_t>(state) * num_classes + cls]; }
     bool skip(u32 state, u32 cls) const { return skips[static_cast<std::size_t>(state) * num_classes + cls] != 0; }
+    // Where a lexeme that ends in `terminal` would be cut off before `character`, it is `bad` instead.
+    void glue(const std::vector<u16>& pairs, u16 bad);
     Automaton widened(const std::vector<u32>& old_class) const;  // over refined classes
     void finish();  // fills reachable, forgets; call after the arrays above are complete
 };

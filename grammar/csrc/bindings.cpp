@@ -48,6 +48,7 @@ RuleTables rule_tables_of(nb::handle h) {
     t.openers = texts_of(h.attr("openers"));
     t.block_openers = texts_of(h.attr("block_openers"));
     t.character_sets = nb::cast<std::vector<std::vector<u32>>>(h.attr("character_sets"));
+    t.glued = nb::cast<std::vector<u16>>(h.attr("glued"));
     t.line_comments = nb::cast<std::vector<u16>>(h.attr("line_comments"));
     t.line_ends = nb::cast<std::vector<u16>>(h.attr("line_ends"));
     t.in_line_flag = nb::cast<u32>(h.attr("in_line_flag"));

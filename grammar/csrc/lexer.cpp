@@ -15,6 +15,7 @@ Lexer::Lexer(const ts::Language* l, const RuleTables* rules, u32 verify_words) :
         keywords = keywords.widened(old_class);
     }
     main = apply_filters(main, classes, rules->filters, rules->character_sets, bad);
+    main.glue(rules->glued, bad);
     set_blanks(rules);
 }
 

@@ -30,6 +30,7 @@ struct RuleTables {
     std::vector<std::string> openers;  // texts that may be put before right context, see opening.h
     std::vector<std::string> block_openers;  // of them, headers of indented blocks
     std::vector<std::vector<u32>> character_sets;  // beyond ASCII: first, last, first, last, …
+    std::vector<u16> glued;  // terminal, character, ...: the one is never followed by the other
     std::vector<u16> line_comments, line_ends;  // see StateTable::line_ends
     u32 in_line_flag = 0;
     std::string blanks;            // the only characters skipped between lexemes; empty: whatever the grammar skips

@@ -64,6 +64,7 @@ class Lexer:
         self._capture, self._tables = grammar.keyword_capture, tables
         self._column = functools.cache(self._find_column)
         self._wheel = WheelLexer(grammar)
+        self._glued = {(t, chr(c)) for t, c in zip(tables.glued[::2], tables.glued[1::2], strict=True)}
         sample = sample_characters()
         self._main = LexAutomaton(grammar.language.lex_fn, sample)
         keywords = grammar.language.keyword_lex_fn
@@ -111,6 +112,8 @@ class Lexer:
                 variant = rule.variants[allowed]
             elif not allowed:
                 return None
+        if (terminal, text[end : end + 1]) in self._glued:
+            return None
         is_word = terminal == self._capture
         return Lexeme(Kind(variant, self._wheel.keyword(text, start, end) if is_word else None), end)
 

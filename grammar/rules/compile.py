@@ -70,6 +70,7 @@ class RuleTables:
     """What the native core receives. The last pseudo-terminal is "bad": a lexeme that a rule refused.
 
     character_sets  as ranges: first, last, first, last, …
+    glued           terminal, character, terminal, character, …: the one is never followed by the other.
     """
 
     pseudo_base: list[int] = field(default_factory=lambda: [NO_SYMBOL])
@@ -81,6 +82,7 @@ class RuleTables:
     openers: list[bytes] = field(default_factory=list[bytes])
     block_openers: list[bytes] = field(default_factory=list[bytes])
     character_sets: list[list[int]] = field(default_factory=list[list[int]])
+    glued: list[int] = field(default_factory=list[int])
     line_comments: list[int] = field(default_factory=list[int])
     line_ends: list[int] = field(default_factory=list[int])
     in_line_flag: int = 0
@@ -112,6 +114,7 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         endings=[text.encode() for text in rules.endings],
         openers=[text.encode() for text in rules.openers],
         block_openers=[text.encode() for text in rules.block_openers],
+        glued=_glued(rules.operators, symbols),
         character_sets=[_ranges(contains) for contains in rules.characters],
         line_comments=[numbers[name] for name in rules.line_comments],
         line_ends=[numbers[name] for name in rules.line_ends],
@@ -186,6 +189,14 @@ def _variant_table(variant: LexemeVariant, symbols: SymbolNames, numbers: dict[s
     table = _lexeme_table(LexemeRule((variant.terminal,), variant.pattern), symbols)
     names = (f"{variant.terminal}/0", f"{variant.terminal}/1")
     return dataclasses.replace(table, variants=[numbers[name] for name in names])
+
+
+def _glued(operators: tuple[str, ...], symbols: SymbolNames) -> list[int]:
+    pairs: list[int] = []
+    for longer in operators:
+        for terminal in symbols.terminals(longer[:-1]):
+            pairs += [terminal, ord(longer[-1])]
+    return pairs
 
 
 def _ranges(contains: Callable[[str], bool]) -> list[int]:

@@ -1,7 +1,6 @@
 """Go as go/parser 1.19 reads it, above tree-sitter-go.
 
-Not expressible here, because it depends on the text of a lexeme: `package _`; operators that the grammar cuts in two
-where Go reads one (`a && &b` may be cut from `a &&&b`).
+Not expressible here, because it depends on the text of a lexeme: `package _`.
 """
 
 from __future__ import annotations
@@ -41,6 +40,12 @@ VARIANTS = (
 )
 
 
+OPERATORS = (
+    "<<", ">>", "&^", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "&^=", "&&", "||", "<-", "++", "--",
+    "==", "!=", "<=", ">=", ":=",
+)  # fmt: skip
+
+
 def _is_letter_or_digit(char: str) -> bool:
     return unicodedata.category(char) in ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd")
 
@@ -65,6 +70,7 @@ GO = LanguageRules(
     blanks=" \t\n\r",
     openers=OPENERS,
     lexeme_variants=VARIANTS,
+    operators=OPERATORS,
     characters=(_is_letter_or_digit, _is_graphic),
     line_comments=("comment/1",),
     line_ends=(NEWLINE,),

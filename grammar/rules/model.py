@@ -88,6 +88,8 @@ class LanguageRules:
     variants  (base terminal, number of variants) that the language's scanner tells apart.
     lexeme_variants  the same, told apart by their text.
     characters  at most two sets of characters beyond ASCII, which patterns name \1 and \2.
+    operators  of the language, which its own lexer reads greedily: `--` is never two minus signs, though the grammar
+              would cut it where no `--` fits. Terminals are named by their text.
     line_comments, line_ends  names of terminals. Where a line break means something, the comments end their line, so
               they may stand only where one of line_ends may. That is where a stack rule sets the flag
               `in_line_flag`; 0: where none sets any.
@@ -103,6 +105,7 @@ class LanguageRules:
     variants: tuple[tuple[str, int], ...] = ()
     lexeme_variants: tuple[LexemeVariant, ...] = ()
     characters: tuple[Callable[[str], bool], ...] = ()
+    operators: tuple[str, ...] = ()
     line_comments: tuple[str, ...] = ()
     line_ends: tuple[str, ...] = ()
     in_line_flag: int = 0

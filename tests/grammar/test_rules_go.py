@@ -160,6 +160,17 @@ LEXEMES = [
     ("a\u0301", False),
     ("a\u203f", False),
     ("a٣", True),
+    ("- -a", True),
+    ("--a", False),
+    ("f(a--b)", False),
+    ("f(a- -b)", True),
+    ("a < -b", True),
+    ("f(a<-b)", False),
+    ("f(<-b)", True),
+    ("a &^b", True),
+    ("a[1:=2]", False),
+    ("a[:-1]", True),
+    ("a && &b == c", True),
 ]
 
 

@@ -99,6 +99,7 @@ RuleTables rule_tables_of(Reader& r) {
     for (auto* texts : {&t.endings, &t.openers, &t.block_openers})
         for (u64 n = r.value<u64>(); n > 0; n--) texts->push_back(r.text());
     for (u64 n = r.value<u64>(); n > 0; n--) t.character_sets.push_back(array_of<u32>(r));
+    t.glued = array_of<u16>(r);
     t.line_comments = array_of<u16>(r);
     t.line_ends = array_of<u16>(r);
     t.in_line_flag = r.value<u32>();
