@@ -11,6 +11,7 @@ closing gives up on is counted apart, as is one that becomes too ambiguous.
 from __future__ import annotations
 
 import argparse
+import bisect
 import random
 import sys
 from collections import Counter
@@ -28,7 +29,7 @@ from benchmarks.grammar_oracles.corpora import data_folder, source_files
 from benchmarks.grammar_oracles.measure import accepted_pieces
 from benchmarks.grammar_oracles.oracle import Oracle
 from benchmarks.progress import steps
-from grammar import SyntaxMatcher, TokenVocabulary, load_language, prepare_engine
+from grammar import Language, SyntaxMatcher, TokenVocabulary, load_language, prepare_engine
 
 _BATCH = 32
 _WIDTH_OF_MODELS = 151_936
@@ -119,9 +120,10 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"  no closing found {len(outcome.unclosed):,}, too ambiguous {outcome.degraded:,}")
     print(f"  refused by the language's parser {len(outcome.refused):,} of {judged:,}")
     for message, prefix, text in outcome.refused[: options.misses]:
-        print(f"    {message[:90]}\n      {prefix[-50:]!r} + {text[:200]!r}")
+        print(f"    {message[:90]}\n      {prefix[-200:]!r} + {text!r}")
     for text in outcome.unclosed[: options.misses]:
-        print(f"    not closed: {text[-200:]!r}")
+        at = _last_closable(load_language(options.language), text)
+        print(f"    no closing behind {text[max(0, at - 120) : at]!r} <here> {text[at : at + 20]!r}")
     return 0
 
 
@@ -170,6 +172,16 @@ def measure(options: argparse.Namespace) -> Outcome:
                 _judge(outcome, oracle, prefix, matcher, text)
                 bar.done()
     return outcome
+
+
+def _last_closable(language: Language, text: bytes) -> int:
+    """Give the length of the longest beginning that has a closing; where one has none, no longer one has."""
+    vocabulary = TokenVocabulary.from_bytes([bytes([byte]) for byte in range(256)], eos_ids=[])
+    return bisect.bisect_left(
+        range(1, len(text)),
+        1,
+        key=lambda n: SyntaxMatcher(language, vocabulary, text[:n]).closing_bytes() is None,
+    )
 
 
 def _prefixes(pieces: Iterator[bytes], rng: random.Random) -> Iterator[bytes]:

@@ -17,7 +17,16 @@ _HEX = "[0-9a-fA-F]"
 _POINT = rf"([0-9a-cA-CefEF]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}})"
 _NUMERIC = rf"[0-3][0-7]{{2}}|u{_POINT}|U0000{_POINT}|U000[1-9a-fA-F]{_HEX}{{4}}|U0010{_HEX}{{4}}"
 
+RESERVED = (
+    "break", "case", "chan", "const", "continue", "default", "defer", "else", "fallthrough", "for", "func", "go",
+    "goto", "if", "import", "interface", "map", "package", "range", "return", "select", "struct", "switch", "type",
+    "var",
+)  # fmt: skip
 LEXEMES = (
+    # 0x2.a begins a hexadecimal float, whatever follows.
+    LexemeRule(
+        ("int_literal",), r"\w+", ("hexadecimal mantissa requires a 'p' exponent",), commit=r"0[xX]\w*\."
+    ),
     LexemeRule(("identifier",), r"[\w\1]+", ("invalid character in identifier",)),
     LexemeRule(
         ("escape_sequence",),
@@ -67,6 +76,7 @@ OPENERS = (
 GO = LanguageRules(
     stack_rules=(CONVERSIONS, DECLARATIONS, *STATEMENTS),
     lexeme_rules=LEXEMES,
+    reserved=RESERVED,
     blanks=" \t\n\r",
     openers=OPENERS,
     lexeme_variants=VARIANTS,

@@ -141,7 +141,7 @@ def _done(below_to: dict[str, str]) -> Reduce:
 
 
 _DECLARATION = _done(dict.fromkeys(("imports", "decls"), "decl done"))
-_TYPES = ("generic_type", "qualified_type", "pointer_type", "array_type", "slice_type", "struct_type", "interface_type",
+TYPES = ("generic_type", "qualified_type", "pointer_type", "array_type", "slice_type", "struct_type", "interface_type",
           "map_type", "channel_type", "function_type", "negated_type", "parenthesized_type")  # fmt: skip
 
 DECLARATIONS = StackRule(
@@ -182,7 +182,7 @@ DECLARATIONS = StackRule(
             ),
             _top,
         ),
-        **dict.fromkeys(_TYPES, _type),
+        **dict.fromkeys(TYPES, _type),
         "_simple_type": _simple_type,
         "type_arguments": _type_arguments,
     },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grammar.rules.go_declarations import NEWLINE, TERMINATORS
+from grammar.rules.go_declarations import NEWLINE, TERMINATORS, TYPES
 from grammar.rules.model import StackRule, State
 
 LINE_MUST_GO_ON = 2  # flag for the lexer: a line break here is refused
@@ -92,6 +92,53 @@ TILDES = StackRule(
     _tilde_shift,
     ("expected type, found '~'", "expected operand, found '~'"),
     settle=lambda below: "" if below == "element" else below,
+)
+
+
+# ---- T[int | string]: alternatives only where a parameter of a type is constrained; a name leads it
+
+
+def _union_shift(state: State, terminal: str) -> State | None:
+    if terminal == "|" and state == "type":
+        return None
+    return "open" if terminal == "[" or (terminal == "," and state in ("open", "type")) else ""
+
+
+UNIONS = StackRule(
+    "unions",
+    "",
+    _union_shift,
+    ("missing ',' in type argument list",),
+    dict.fromkeys(
+        (*TYPES, "_simple_type", "type_elem"),
+        lambda below, top: "type" if below == "open" else below,
+    ),
+)
+
+
+# ---- f(a...): nothing but a comma follows
+
+
+def _spread_shift(state: State, terminal: str) -> State | None:
+    match state:
+        case "spread":
+            return {",": "spread,", ")": ""}.get(terminal)
+        case "spread,":
+            return "" if terminal == ")" else None
+        case _:
+            return ""
+
+
+SPREADS = StackRule(
+    "spreads",
+    "",
+    _spread_shift,
+    ("can only use ... with final argument in list",),
+    {
+        "variadic_argument": lambda below, top: "spread",
+        "argument_list_repeat1": lambda below, top: top if top == "spread" else "",
+    },
+    settle=lambda _: "",
 )
 
 
@@ -234,6 +281,6 @@ HEADERS = StackRule(
     },
 )
 
-STATEMENTS = (LINES, IMPORTS, NEIGHBOURS, TILDES, DEFINE, CONSTANTS, CALLS, HEADERS)
+STATEMENTS = (LINES, IMPORTS, NEIGHBOURS, TILDES, UNIONS, SPREADS, DEFINE, CONSTANTS, CALLS, HEADERS)
 
 __all__ = ["NEWLINE", "STATEMENTS"]

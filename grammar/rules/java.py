@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from grammar.rules.java_names import NEWER, RECEIVERS
 from grammar.rules.java_places import MODIFIERS, PRIMITIVES
 from grammar.rules.java_structure import STRUCTURE
 from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
@@ -173,7 +174,7 @@ def _is_identifier_part(char: str) -> bool:
 
 
 JAVA = LanguageRules(
-    stack_rules=(STRUCTURE, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
+    stack_rules=(STRUCTURE, RECEIVERS, NEWER, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
     lexeme_rules=LEXEMES,
     reserved=RESERVED,
     blanks=" \t\n\r\f",

@@ -79,6 +79,9 @@ MEMBERS = [
     ("record R(int a) { {", False),
     ("Object o = new A() { int x; { f(); } int g() { return 1; } };", True),
     ("Object o = new A() { A(", False),
+    ("void f(X this) {}", True),
+    ("void f(X this, int a) {}", True),
+    ("class Y { Y(X X.this) {} }", True),
 ]
 STATEMENTS = [
     ("x = new Class<?>[1]", True),
@@ -144,6 +147,20 @@ STATEMENTS = [
     ("class", True),
     ("import", False),
     ("yield 1; yield = 2; open = 3; record = 4; record.f();", True),
+    ("x = (A a.", False),
+    ("f((A a, B b.", False),
+    ("f((A a, B b) -> a.b());", True),
+    ("f((a).b, (A) a.b);", True),
+    ("for (A a : a.b) c();", True),
+    ("A a = a.b;", True),
+    ("try (A a = a.b) {}", True),
+    ("if (x instanceof A a && a.b) c();", True),
+    ("if (x instanceof A(", False),
+    ("if (x instanceof a.B(", False),
+    ("if (x instanceof final A a) c();", True),
+    ("if ((x instanceof A) == (y)) c();", True),
+    ('x = a."', False),
+    ('x = a.b + "";', True),
 ]
 LEXEMES = [
     ("2147483648", True),
