@@ -454,9 +454,9 @@ Automaton apply_filters(const Automaton& a, const CharClasses& classes, const st
             const LexemeFilter& f = filters[i];
             const bool ours = accept != kNoSymbol && std::find(f.terminals.begin(), f.terminals.end(), accept) != f.terminals.end();
             const u8 at = s.f[i];
-            const bool matches = at != LexemeFilter::kDead && f.accepting[at];
+            const u8 matches = at != LexemeFilter::kDead ? f.accepting[at] : 0;
             if (ours && !f.variants.empty()) becomes = f.variants[matches];
-            else if (ours) refused |= !matches;
+            else if (ours) refused |= matches == 0;
             if (at != LexemeFilter::kDead && f.commit[at])
                 for (u16 t : f.terminals) forgets.add(t);
         }

@@ -48,7 +48,7 @@ struct LexemeFilter {
     u32 num_states = 0;
     std::vector<u8> next;  // [state * kClasses + class]: ASCII, then 128 + 1 (in character set 0) + 2 (in set 1)
     std::vector<u8> accepting, commit;
-    std::vector<u16> variants;  // of a filter that only tells lexemes apart: what no match and what a match become
+    std::vector<u16> variants;  // of a filter that only tells lexemes apart: what the numbers in accepting stand for
     bool can_commit(u8 state) const;  // whether some continuation is committed
 };
 

@@ -74,7 +74,8 @@ RuleTables rule_tables_of(nb::handle h) {
         filter.commit = bytes_of(f.attr("commit"));
         filter.variants = nb::cast<std::vector<u16>>(f.attr("variants"));
         if (filter.next.size() != filter.num_states * LexemeFilter::kClasses || filter.accepting.size() != filter.num_states ||
-            filter.commit.size() != filter.num_states || (!filter.variants.empty() && filter.variants.size() != 2))
+            filter.commit.size() != filter.num_states ||
+            (!filter.variants.empty() && *std::max_element(filter.accepting.begin(), filter.accepting.end()) >= filter.variants.size()))
             throw GrammarError("a lexeme filter's tables do not fit its number of states");
         t.filters.push_back(std::move(filter));
     }

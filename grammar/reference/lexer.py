@@ -107,10 +107,10 @@ class Lexer:
         for rule in self._tables.lexeme_filters:
             if terminal not in rule.terminals:
                 continue
-            allowed = self._allows(rule, lexeme, text[end : reading.read_to])
+            matched = self._match(rule, lexeme, text[end : reading.read_to])
             if rule.variants:
-                variant = rule.variants[allowed]
-            elif not allowed:
+                variant = rule.variants[matched]
+            elif not matched:
                 return None
         if (terminal, text[end : end + 1]) in self._glued:
             return None
@@ -172,10 +172,10 @@ class Lexer:
         for rule, state in zip(self._tables.lexeme_filters, at.rules, strict=True):
             if terminal not in rule.terminals:
                 continue
-            allowed = state != _DEAD and bool(rule.accepting[state])
+            matched = 0 if state == _DEAD else rule.accepting[state]
             if rule.variants:
-                variant = rule.variants[allowed]
-            elif not allowed:
+                variant = rule.variants[matched]
+            elif not matched:
                 return None
         if terminal != self._capture or self._keywords is None or at.keyword is None:
             return Kind(variant)
@@ -194,14 +194,15 @@ class Lexer:
 
     # ---- lexeme rules
 
-    def _allows(self, rule: LexemeTable, lexeme: str, read_on: str) -> bool:
-        """Say whether a rule allows the lexeme, though more was read: `commit` forbids to fall back to it."""
+    def _match(self, rule: LexemeTable, lexeme: str, read_on: str) -> int:
+        """Give 0 where a rule refuses the lexeme, as it does where `commit` forbids to fall back to it."""
         state = functools.reduce(lambda at, char: self._rule_step(rule, at, char), lexeme, 0)
-        allowed = state != _DEAD and bool(rule.accepting[state])
+        matched = 0 if state == _DEAD else rule.accepting[state]
         for char in read_on:
             state = self._rule_step(rule, state, char)
-            allowed = allowed and (state == _DEAD or not rule.commit[state])
-        return allowed
+            if state != _DEAD and rule.commit[state]:
+                return 0
+        return matched
 
     def _rule_step(self, rule: LexemeTable, state: int, char: str) -> int:
         return _DEAD if state == _DEAD else rule.next[state * NUM_CLASSES + self._column(ord(char))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -54,7 +53,7 @@ class StackTable:
 class LexemeTable:
     """One lexeme rule; next[state * NUM_CLASSES + character class].
 
-    variants  of a rule that only tells lexemes apart: the pseudo-terminals of what does not match and what does.
+    variants  of a rule that only tells lexemes apart: the pseudo-terminals that the numbers in `accepting` stand for.
     """
 
     terminals: list[int]
@@ -92,7 +91,7 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
     """Give the tables of a language's rules. Raises RuleError, naming the rule and the symbol."""
     pseudo_base: list[int] = []
     terminal_names = list(symbols.names[: symbols.token_count])
-    by_text = [(variant.terminal, 2) for variant in rules.lexeme_variants]
+    by_text = [(variant.terminal, len(variant.patterns) + 1) for variant in rules.lexeme_variants]
     for base, count in (*rules.variants, *by_text):
         (base_id,) = _known(symbols.terminals(base), base, "variants")
         pseudo_base += [base_id] * count
@@ -186,9 +185,22 @@ def _lexeme_table(rule: LexemeRule, symbols: SymbolNames) -> LexemeTable:
 
 
 def _variant_table(variant: LexemeVariant, symbols: SymbolNames, numbers: dict[str, int]) -> LexemeTable:
-    table = _lexeme_table(LexemeRule((variant.terminal,), variant.pattern), symbols)
-    names = (f"{variant.terminal}/0", f"{variant.terminal}/1")
-    return dataclasses.replace(table, variants=[numbers[name] for name in names])
+    terminals = _known(symbols.terminals(variant.terminal), variant.terminal, "lexeme variants")
+    dfas = [compile_regex(pattern) for pattern in variant.patterns]
+    order, table = _run_together(dfas)
+
+    def number(states: tuple[int, ...]) -> int:
+        matches = (
+            i
+            for i, (dfa, s) in enumerate(zip(dfas, states, strict=True), 1)
+            if s != DEAD and dfa.accepting[s]
+        )
+        return next(matches, 0)
+
+    ids = [numbers[f"{variant.terminal}/{i}"] for i in range(len(dfas) + 1)]
+    return LexemeTable(
+        terminals, len(order), table, bytes(map(number, order)), bytes(len(order)), variants=ids
+    )
 
 
 def _glued(operators: tuple[str, ...], symbols: SymbolNames) -> list[int]:
@@ -212,22 +224,30 @@ def _ranges(contains: Callable[[str], bool]) -> list[int]:
 
 
 def _product(terminals: list[int], main: Dfa, commit: Dfa) -> LexemeTable:
-    """Run the pattern and the commit pattern side by side; either may be dead (255) without the other."""
-    numbers, order = {(0, 0): 0}, [(0, 0)]
+    order, table = _run_together([main, commit])
+    accepting = bytes(a != DEAD and bool(main.accepting[a]) for a, _ in order)
+    committed = bytes(b != DEAD and bool(commit.accepting[b]) for _, b in order)
+    return LexemeTable(terminals, len(order), table, accepting, committed)
+
+
+def _run_together(dfas: Sequence[Dfa]) -> tuple[list[tuple[int, ...]], bytes]:
+    """Run patterns side by side; each may be dead without the others. Gives the states and their table."""
+    start = (0,) * len(dfas)
+    numbers, order = {start: 0}, [start]
     table: list[int] = []
-    for a, b in order:  # grows while it is walked
+    for states in order:  # grows while it is walked
         for cls in range(NUM_CLASSES):
-            after = (
-                main.next[a * NUM_CLASSES + cls] if a != DEAD else DEAD,
-                commit.next[b * NUM_CLASSES + cls] if b != DEAD else DEAD,
+            after = tuple(
+                dfa.next[s * NUM_CLASSES + cls] if s != DEAD else DEAD
+                for dfa, s in zip(dfas, states, strict=True)
             )
-            if after == (DEAD, DEAD):
+            if set(after) == {DEAD}:
                 table.append(DEAD)
                 continue
             if after not in numbers:
                 numbers[after] = len(order)
                 order.append(after)
             table.append(numbers[after])
-    accepting = bytes(a != DEAD and bool(main.accepting[a]) for a, _ in order)
-    committed = bytes(b != DEAD and bool(commit.accepting[b]) for _, b in order)
-    return LexemeTable(terminals, len(order), bytes(table), accepting, committed)
+    if len(order) >= DEAD:
+        raise RuleError(f"expected at most {DEAD - 1} states of a lexeme rule, got {len(order)}")
+    return order, bytes(table)

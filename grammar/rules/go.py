@@ -43,9 +43,9 @@ LEXEMES = (
 # What an import path may consist of; whether a comment ends its line.
 _PATH = r"[+\-./0-9@A-Z_a-z~\2]+"
 VARIANTS = (
-    LexemeVariant("interpreted_string_literal_content", _PATH),
-    LexemeVariant("raw_string_literal_content", _PATH),
-    LexemeVariant("comment", r"//[^\n]*|/\*[^\n]*\n(.|\n)*"),
+    LexemeVariant("interpreted_string_literal_content", (_PATH,)),
+    LexemeVariant("raw_string_literal_content", (_PATH,)),
+    LexemeVariant("comment", (r"//[^\n]*|/\*[^\n]*\n(.|\n)*",)),
 )
 
 

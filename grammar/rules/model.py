@@ -69,10 +69,14 @@ class LexemeRule:
 
 @dataclass(frozen=True)
 class LexemeVariant:
-    """Lexemes of a terminal that rules tell apart: "terminal/1" where the whole text matches, else "terminal/0"."""
+    """Lexemes of a terminal that rules tell apart.
+
+    "terminal/1" is one whose whole text matches the first pattern, "terminal/2" the second (and not the first), …;
+    "terminal/0" matches none.
+    """
 
     terminal: str
-    pattern: str
+    patterns: tuple[str, ...]
 
 
 @dataclass(frozen=True)

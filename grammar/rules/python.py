@@ -15,11 +15,11 @@ from grammar.rules.python_expressions import (
     NEIGHBOURS,
     PARAMETERS,
     STRING_MIX,
-    WALRUS,
 )
-from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS
+from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS, SPECIFIERS
 from grammar.rules.python_statements import ASSIGNMENT, SCOPE, SIMPLE_STATEMENTS
-from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, STARS, TYPES
+from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, STAR_VALUES, STARS, TYPES, WITH_TARGETS
+from grammar.rules.python_walrus import WALRUS
 
 _DIGITS = r"[0-9](_?[0-9])*"
 _EXPONENT = rf"[eE][+-]?{_DIGITS}"
@@ -80,6 +80,8 @@ PYTHON = LanguageRules(
         AS_TARGETS,
         FOR_TARGETS,
         DEL_TARGETS,
+        WITH_TARGETS,
+        STAR_VALUES,
         STARS,
         TYPES,
         WALRUS,
@@ -94,6 +96,7 @@ PYTHON = LanguageRules(
     block_openers=BLOCK_OPENERS,
     extras=("comment", "line_continuation"),
     variants=(("string_start", NUM_STRING_KINDS),),
+    lexeme_variants=(SPECIFIERS,),
     line_comments=("comment",),
     line_ends=("_newline", "_indent"),
 )

@@ -260,22 +260,6 @@ AS_TARGETS = StackRule(
 )
 
 
-# ---- `:=`: not at the top of a statement
-
-
-def _walrus_shift(state: State, terminal: str) -> State | None:
-    if terminal in OPEN:
-        return "free"
-    if terminal in ("if", "elif", "while", "match", "@"):  # conditions, subjects, decorators
-        return "free"
-    if terminal == ":=" and state != "free":
-        return None
-    return "" if terminal == ":" and state == "free" else state
-
-
-WALRUS = StackRule("walrus", "", _walrus_shift, ("invalid syntax",))
-
-
 # ---- soft keywords and Python 2
 
 _OPERANDS = ("identifier", "integer", "float", "true", "false", "none", "ellipsis", "lambda", "{", "~", "await",

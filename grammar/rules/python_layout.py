@@ -10,11 +10,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from grammar.rules.model import StackRule, State
+from grammar.rules.model import LexemeVariant, StackRule, State
 
 NUM_STRING_KINDS = 24
 NO_BACKSLASH = 256
 OPEN, CLOSE = ("(", "[", "{"), (")", "]", "}")
+
+
+# What a format specifier contains: 1 no quote, 2 single ones, 3 double ones, 0 both.
+SPECIFIERS = LexemeVariant(
+    "format_specifier_token1", (r"([^'\"\\]|\\.)*", r"([^\"\\]|\\.)*", r"([^'\\]|\\.)*")
+)
+_QUOTES_IN = {"1": (), "2": ("'",), "3": ('"',), "0": ("'", '"')}
 
 
 class Place(NamedTuple):
@@ -51,6 +58,8 @@ def _shift(state: State, terminal: str) -> State | None:
             quotes = tuple(sorted({*at.quotes, _own(at)}))
             return at._replace(kind="field", outer="", quotes=quotes, one_line=_one_line(at))
         return at
+    if terminal.startswith("format_specifier_token1/"):
+        return None if any(quote in at.quotes for quote in _QUOTES_IN[terminal[-1]]) else at
     if at.quotes and terminal in ("comment", "line_continuation"):
         return None  # f-string expression part cannot include '#' or a backslash
     if terminal in OPEN:

@@ -50,10 +50,15 @@ def _scope_shift(state: State, terminal: str) -> State | None:
             s = s._replace(header="")
         case "loop body 0" | "loop body 1" | "try body" if terminal == "_indent":
             return s
+        # A body on the header's line is no block, so these states still stand behind it.
+        case "loop body 0" | "loop body 1" | "loop done 0" | "loop done 1" if terminal == "else":
+            return s._replace(header="", loop=s.header.endswith("1"))
+        case "try body" | "try done" if terminal == "else":
+            return None  # expected 'except' or 'finally' block
+        case "try done":
+            s = s._replace(header="")
         case "loop body 0" | "loop body 1" | "try body":
             s = s._replace(header="")
-        case "loop done 0" | "loop done 1" if terminal == "else":
-            return s._replace(header="", loop=s.header.endswith("1"))
         case _:
             pass
     if terminal in OPEN:
@@ -109,7 +114,7 @@ def _block(below: State, _: State) -> State:
 
 def _handled(below: State, _: State) -> State:
     assert isinstance(below, Scope)
-    return below._replace(header="") if below.header == "try done" else below
+    return below._replace(header="") if below.header in ("try body", "try done") else below
 
 
 def _generator(below: State, _: State) -> State:
@@ -123,7 +128,7 @@ def _handler_list(below: State, top: State) -> State:
 
 def _try_statement(below: State, top: State) -> State | None:
     # expected 'except' or 'finally' block
-    return None if isinstance(top, Scope) and top.header == "try done" else below
+    return None if isinstance(top, Scope) and top.header in ("try body", "try done") else below
 
 
 def _settle_scope(below: State) -> State:
@@ -180,9 +185,15 @@ HEADERS = (
 
 def _assignment_shift(state: State, terminal: str) -> State | None:
     if terminal in OPEN:
-        return "bracket"
-    if state in ("bracket", _COMMA):
-        return _COMMA if terminal == "," else state
+        return _OPENED
+    if state in _IN_BRACKET:
+        return (
+            _COMMA
+            if terminal == ","
+            else state
+            if state == _OPENED and terminal == ")"
+            else _settle_target(state)
+        )
     if terminal == "lambda":
         return "lambda"
     if state == "lambda":
@@ -205,23 +216,29 @@ def _assignment_shift(state: State, terminal: str) -> State | None:
 
 
 _TUPLE = "tuple target"
-_COMMA = "bracket,"  # in a bracket, behind a comma: (a, b) is a tuple, (a) a name
+_COMMA = "bracket,"  # in a bracket, behind a comma: (a, b) is a tuple, (a) a name, () a tuple
+_OPENED = "bracket ("
+_IN_BRACKET = ("bracket", _COMMA, _OPENED)
+
+
+def _settle_target(below: State) -> State:
+    return "bracket" if below == _OPENED else below
 
 
 def _elements(below: State, top: State) -> State:
-    return _COMMA if top == _COMMA and below == "bracket" else below
+    return _COMMA if top == _COMMA and below in _IN_BRACKET else _settle_target(below)
 
 
 def _more_elements(below: State, _: State) -> State:
-    return _COMMA if below == "bracket" else below
+    return _COMMA if below in _IN_BRACKET else below
 
 
 def _tuple_pattern(below: State, top: State) -> State:
-    return _TUPLE if below == "" and top == _COMMA else below
+    return _TUPLE if below == "" and top in (_COMMA, _OPENED) else _settle_target(below)
 
 
 def _pattern_list(below: State, _: State) -> State:
-    return _TUPLE if below == "" else below
+    return _TUPLE if below == "" else _settle_target(below)
 
 
 ASSIGNMENT = StackRule(
@@ -243,8 +260,9 @@ ASSIGNMENT = StackRule(
         "_patterns": _elements,
         "_patterns_repeat1": _more_elements,
         "list_pattern": _pattern_list,
-        "pattern": lambda below, top: top if top == _TUPLE and below == "" else below,
+        "pattern": lambda below, top: top if top == _TUPLE and below == "" else _settle_target(below),
     },
+    settle=_settle_target,
 )
 
 

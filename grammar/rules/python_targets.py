@@ -99,6 +99,92 @@ DEL_TARGETS = StackRule(
 )
 
 
+# ---- with … as: a target; behind `with`, brackets may hold the items
+
+#   "with"  behind it or its bracket    "next"  behind a comma     "item"  in one      "named"  behind its target
+#   "start", "after", "value", "."  of a target, as with `del`
+
+_WITH_ENDS = {",": "next", ")": "item", ":": ""}
+
+
+def _with_shift(state: State, terminal: str) -> State | None:
+    s = str(state)
+    if terminal == "with":
+        return "with"
+    if s == "with" and terminal == "(":
+        return "with("
+    if s == "":
+        return s
+    if terminal in OPEN or terminal.startswith("string_start"):
+        return None if s == "named" else "inner"
+    match s:
+        case "inner":
+            return None if terminal == "as" else s
+        case "with" | "with(" | "next" | "item":
+            return {"as": "start", ",": "next", ":": ""}.get(terminal, "item")
+        case "start" | "." if terminal in NAMES:
+            return "after"
+        case "start" if terminal in _VALUES:
+            return "value"
+        case "after" | "value" if terminal == ".":
+            return "."
+        case "after" | "named" if terminal in _WITH_ENDS:
+            return _WITH_ENDS[terminal]
+        case _:
+            return None
+
+
+def _with_operand(below: State, top: State) -> State:
+    if below == "start":
+        return "value" if top == "value" else "after"
+    return top if top == "named" else _with_settle(below)
+
+
+def _with_value(below: State, _: State) -> State:
+    return "value" if below in ("start", "after", "value") else _with_settle(below)
+
+
+def _named(below: State, top: State) -> State | None:
+    if below not in ("with", "with(", "next", "item"):
+        return below
+    return None if top == "value" else "named"
+
+
+def _with_settle(below: State) -> State:
+    return {"start": "after", "with": "item", "with(": "item", "next": "item"}.get(str(below), below)
+
+
+WITH_TARGETS = StackRule(
+    "with targets",
+    "",
+    _with_shift,
+    ("cannot assign to function call", "cannot assign to expression", "cannot assign to literal"),
+    {
+        **dict.fromkeys(("primary_expression", "expression"), _with_operand),
+        **dict.fromkeys(
+            ("argument_list", "call", "string", "concatenated_string", "dictionary", "set"), _with_value
+        ),
+        "as_pattern": _named,
+    },
+    settle=_with_settle,
+)
+
+
+# ---- in brackets no star follows `=` or `:`
+
+
+def _value_shift(state: State, terminal: str) -> State | None:
+    s = str(state)
+    if terminal == "*" and s in ("(=", "[:"):
+        return None
+    if terminal in OPEN:
+        return "(" if terminal == "(" else "["
+    return s[0] + terminal if s and s[0] + terminal in ("(=", "[:") else s[:1]
+
+
+STAR_VALUES = StackRule("values", "", _value_shift, ("invalid syntax",), settle=lambda below: str(below)[:1])
+
+
 # ---- a star: `*a` is no value by itself, and no target; `*a,` is
 #   "star"  behind a starred expression       "star."  behind its dot, name or arguments      "star["  in its subscript
 #   "star+" behind its operator       "star)" behind the bracket around one     "target" behind a starred target

@@ -84,6 +84,43 @@ COMMENTS = [
 ]  # fmt: skip
 
 
+SPECIFIERS = [
+    "f'{a:>10}'", "f'{a:\\'>1}'", "f'{a:\"}'", "f\"{a:'}\"", 'f"{a:b"c}"', "f'''{a:'b}'''", "f'{a:{b}c}'", "f'{a!r:x}'",
+    "f\"{a:{b['c']}}\"", "f\"{a:{b['c']}'}\"",
+]  # fmt: skip
+# Where `:=` may stand.
+WALRUSES = [
+    "x = a if b := c else d", "(a if b := c else d)", "(a if (b := c) else d)", "[a for b in c if d := e]",
+    "[a for b in (c := d)]", "[a for b in [c for d in e if f := g]]", "[a for b in c if d if e := f]",
+    "[a if b else c for d in e if f := g]", "if a := b: c", "if a if b := c else d: e", "while a := b: c",
+    "match a := b:\n  case c if d := e: f", "match (a, b):\n  case [c, d] if e := f: g", "for a in (b := c): d",
+    "for a in b := c: d", "@a\n@b := c\ndef d(): e", "x = a @ b := c", "f(lambda: a, b := c)", "(lambda: a := b)",
+    "[a for match in b if c := d]", "{a: b for c in d if e := f}", "{a: b if c := d else e}", "[a := b for c in d]",
+    "if a: b\nelif c := d: e", "a; b := c", "a; (b := c)", "if a: b := c", "x[a := b]", "x[a:b := c]", "(x) = match",
+    "f(a := b for c in d)", "[x for y in z for w in (a := b)]", "[a for b in c(d := e)]",
+    "while (a := b) if c else d: e", "a\nif b := c: d", "if a:\n  b\nif c := d: e", "def a():\n  b\n  while c := d: e",
+    "class a: b\nmatch c := d:\n  case e: f", "with a: b\nif c := d: e", "try: a\nexcept: b\nif c := d: e",
+    "for a in b:\n  c\nelse:\n  d\nif e := f: g", "match a:\n  case b: c\n  case d if e := f: g\nif h := i: j",
+]  # fmt: skip
+STARS = [
+    "f(a=*b)", "f(a=b*c)", "x[a:*b]", "x[a:b*c]", "{a: *b}", "{a: b*c}", "{**a}", "f(a, *b)", "def f(*a: *b): c",
+    "def f(a=*b): c", "lambda a=b*c: d", "if a: *b, c = d", "x[*a]", "f(a=b, *c)", "{a: b, **c}", "a = *b, c",
+]  # fmt: skip
+WITH = [
+    "with a as b: c", "with a as b.c: d", "with a as b[0]: c", "with a as (b, c): d", "with a as [b, *c]: d",
+    "with a as b(): c", "with a as b().c: d", "with a as b / c: d", "with a as 1: c", "with a as b if c else d: e",
+    "with (a as b, c as d): e", "with (a as b(), c): d", "with a as b, c as d: e", "with (a): b", "with (a, b): c",
+    "with a(b as c): d", "with a({b: c}) as d: e", "with a['b'] as c: d", "with f'{a}' as b: c", "with a as 'b': c",
+    "with a as b, c() as d.e(): f", "with (a) as b: c", "with (a).b as c: d", "with a as *b: c",
+]  # fmt: skip
+MISCELLANEOUS = [
+    "(): a", "[]: a", "(): a = b", "() = a", "[] = a", "(a): b", "() += a", "(a) += b", "(a, b) == c", "((a)): b",
+    "try: a\nelse: b\nfinally: c", "try: a\nexcept: b\nelse: c\nfinally: d", "try: a\nfinally: b", "[a, b].c = d",
+    "for a in b: c\nelse: break", "while a: b\nelse:\n  break", "while a: break\nelse: b", "try: a",
+    "while a:\n  for b in c: d\n  else: break", "try: a\nexcept: b\nelse: c", "try: a\nexcept: b", "try: a; b\nelse: c",
+]  # fmt: skip
+
+
 # Let through, though CPython refuses them; docs/grammar.md names them. The last two depend on the text of names.
 GAPS = [
     "*a.b = c", "*a, *b = c", "(*a), b = c", "def f(/, a): x", "'\\N{DASH}'", "def f():\n  nonlocal x",
@@ -100,7 +137,9 @@ def compiles(text: str) -> bool:
         return True
 
 
-@pytest.mark.parametrize("text", [*TEXTS, *TARGETS, *COMMENTS])
+@pytest.mark.parametrize(
+    "text", [*TEXTS, *TARGETS, *COMMENTS, *SPECIFIERS, *WALRUSES, *STARS, *WITH, *MISCELLANEOUS]
+)
 def test_a_text_may_end_where_cpython_compiles_it(python: Language, text: str) -> None:
     assert can_end(python, text.encode() + b"\n") == compiles(text + "\n")
 
