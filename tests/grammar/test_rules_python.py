@@ -100,7 +100,7 @@ WALRUSES = [
     "f(a := b for c in d)", "[x for y in z for w in (a := b)]", "[a for b in c(d := e)]",
     "while (a := b) if c else d: e", "a\nif b := c: d", "if a:\n  b\nif c := d: e", "def a():\n  b\n  while c := d: e",
     "class a: b\nmatch c := d:\n  case e: f", "with a: b\nif c := d: e", "try: a\nexcept: b\nif c := d: e",
-    "for a in b:\n  c\nelse:\n  d\nif e := f: g", "match a:\n  case b: c\n  case d if e := f: g\nif h := i: j",
+    "for a in b:\n  c\nelse:\n  d\nif e := f: g", "match a:\n  case 1: c\n  case d if e := f: g\nif h := i: j",
 ]  # fmt: skip
 STARS = [
     "f(a=*b)", "f(a=b*c)", "x[a:*b]", "x[a:b*c]", "{a: *b}", "{a: b*c}", "{**a}", "f(a, *b)", "def f(*a: *b): c",
