@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -203,11 +204,15 @@ def _select(options: argparse.Namespace) -> int:
         raise DataMissingError("expected a folder of benchmarks; name one with --data")
     scorer = Scorer()
 
-    def passes(problem: Problem) -> bool:
+    async def passes(problem: Problem) -> bool:
         record = {"task_id": problem.task_id, "seed": 0, "index": 0, "program": problem.reference}
-        return scorer.score(problem, record)["status"] == "passed"
+        return (await scorer.score(problem, record))["status"] == "passed"
 
-    print(selection.write(selection.select(data, passes)))
+    async def choose() -> list[str]:
+        async with scorer:
+            return await selection.select(data, passes)
+
+    print(selection.write(asyncio.run(choose())))
     return 0
 
 

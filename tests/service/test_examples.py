@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import NoIsolationError, SandboxPool, available_languages, prove_isolation
+from sandbox import LanguageMissingError, NoIsolationError, SandboxPool, available_languages, prove_isolation
+from sandbox.runner import require_language
 from service.engine import Delta, GenerationRequest
 from service.example_task import SUPPORTED
 from service.fake_engine import FakeEngine
@@ -25,6 +26,14 @@ def _no_isolation() -> str:
 
 
 needs_sandbox = pytest.mark.skipif(bool(_no_isolation()), reason=f"nothing may run here: {_no_isolation()}")
+
+
+def skip_without(language: str) -> None:
+    try:
+        require_language(language, prove_isolation())
+    except LanguageMissingError as error:
+        pytest.skip(str(error))
+
 
 RIGHT = "def add(a, b):\n    return a + b\n"
 WRONG = "def add(a, b):\n    return a - b\n"
@@ -152,8 +161,7 @@ READERS = {
 @needs_sandbox
 @pytest.mark.parametrize("language", SUPPORTED["stdin"])
 async def test_programs_are_run_on_stdin(in_process: Serve, language: str) -> None:
-    if isinstance(missing := available_languages()[language], str):
-        pytest.skip(f"{language}: {missing}")
+    skip_without(language)
     right, wrong = READERS[language], READERS[language].replace("1", "2")
     cases = [{"input": "4\n", "output": "5"}, {"input": "-1\n", "output": "0"}]
     async with in_process(Scripted(wrong, right), sandbox__cpu_seconds=10) as service:
@@ -164,8 +172,7 @@ async def test_programs_are_run_on_stdin(in_process: Serve, language: str) -> No
 @needs_sandbox
 @pytest.mark.parametrize("language", ["javascript", "typescript"])
 async def test_calls_in_javascript_compare_values_deeply(in_process: Serve, language: str) -> None:
-    if isinstance(missing := available_languages()[language], str):
-        pytest.skip(f"{language}: {missing}")
+    skip_without(language)
     right, wrong = "const twice = (x) => [x, [x]];\n", "const twice = (x) => [x, x];\n"
     cases = [{"input": "twice(2)  // a pair", "output": "[2, [2]]"}]
     async with in_process(Scripted(wrong, right), sandbox__cpu_seconds=10) as service:
