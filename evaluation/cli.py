@@ -20,8 +20,9 @@ from evaluation.figures import PAPER_COLUMNS, shown
 from evaluation.problems import Problem
 from evaluation.readability import ReadabilityModel, trained_for
 from evaluation.report import write_report
+from evaluation.reselect import Rule
 from evaluation.run_folder import RunFolder
-from evaluation.running import RunOptions, problems_of, rescore, run_suite
+from evaluation.running import RunOptions, problems_of, rescore, reselect, run_suite
 from evaluation.sampling import Pace
 from evaluation.scoring import Scorer
 from evaluation.suites import SUITES, load_suite, selection
@@ -68,6 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(again)
     again.set_defaults(command=_rescore)
 
+    chosen = commands.add_parser(
+        "reselect", help="choose otherwise among a run's candidates, without sampling"
+    )
+    chosen.add_argument("run", type=Path, metavar="RUN", help="a run of an arm with return_candidates")
+    chosen.add_argument("--by", required=True, choices=[*Rule], help="see evaluation/reselect.py")
+    chosen.add_argument("--output", type=Path, required=True)
+    _add_data(chosen)
+    chosen.set_defaults(command=_reselect)
+
     report = commands.add_parser("report", help="tables, charts and a page per problem")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     report.add_argument("--output", type=Path, default=Path("report"), help="default: report")
@@ -84,9 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(ablate)
     ablate.set_defaults(command=_ablate)
 
-    chosen = commands.add_parser("select-codecontests", help="make the fixed selection again (minutes)")
-    _add_data(chosen)
-    chosen.set_defaults(command=_select)
+    made = commands.add_parser("select-codecontests", help="make the fixed selection again (minutes)")
+    _add_data(made)
+    made.set_defaults(command=_select)
 
     suites = commands.add_parser("suites", help="which suites are here, with how many rows")
     _add_data(suites)
@@ -169,6 +179,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _rescore(options: argparse.Namespace) -> int:
     folder = rescore(RunFolder(options.run), options.suite, _data(options), options.output)
+    _show([_summary(folder, options)])
+    return 0
+
+
+def _reselect(options: argparse.Namespace) -> int:
+    folder = reselect(
+        RunFolder(options.run), Rule(options.by), _data(options), options.problems, options.output
+    )
     _show([_summary(folder, options)])
     return 0
 

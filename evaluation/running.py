@@ -16,7 +16,8 @@ from evaluation.extraction import program_of
 from evaluation.problems import Loaded, Problem
 from evaluation.progress import run_progress
 from evaluation.records import RecordWriter
-from evaluation.run_folder import RunConfig, RunFolder, problems_digest
+from evaluation.reselect import Rule, chosen_by
+from evaluation.run_folder import RunConfig, RunFolder, key_of, problems_digest
 from evaluation.sampling import Pace, Watcher, sample_run
 from evaluation.scoring import Scorer
 from evaluation.suites import load_suite
@@ -79,10 +80,34 @@ def rescore(source: RunFolder, suite: str, data: Path | None, output: Path) -> R
     there = folder.samples()
     with RecordWriter(folder.samples_file) as writer:
         for record in records:
-            if (record["task_id"], record["seed"], record["index"]) not in there:
+            if key_of(record) not in there:
                 program = program_of(problems[record["task_id"]], record["answer"])
                 writer.append({**record, "program": program})
     _sample(folder, config, kept, Scorer(), Pace())
+    return folder
+
+
+def reselect(
+    source: RunFolder, rule: Rule, data: Path | None, problems_file: Path | None, output: Path
+) -> RunFolder:
+    """Choose by another rule among the candidates of a run, without sampling again, and judge what is chosen.
+
+    The same candidates under each rule: runs made so differ by the choice alone. Raises EvaluationError.
+    """
+    config = source.config()
+    problems = problems_of(source, data, problems_file)
+    by_id = {problem.task_id: problem for problem in problems}
+    chosen = [record for sample in source.samples().values() for record in chosen_by(rule, sample, config)]
+    per_sample = len(chosen) // max(1, len(source.samples()))
+    folder = RunFolder(output)
+    folder.open(dataclasses.replace(config, arm=f"{config.arm}@{rule}", samples=config.samples * per_sample))
+    there = folder.samples()
+    with RecordWriter(folder.samples_file) as writer:
+        for record in chosen:
+            if key_of(record) not in there:
+                program = program_of(by_id[record["task_id"]], record["answer"])
+                writer.append({**record, "program": program})
+    _sample(folder, folder.config(), problems, Scorer(), Pace())
     return folder
 
 
