@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from evaluation.errors import EvaluationError, SandboxMissingError
+from evaluation.extraction import code_of
 from evaluation.go_tests import go_head, go_program
 from evaluation.metrics import EXECUTED, parse_check
 from evaluation.oracles import is_right
@@ -94,7 +95,7 @@ class Scorer:
             "status": str(verdict.status),
             "detail": verdict.detail[:400],
             "executed": verdict.status in EXECUTED and not raised,
-            "parses": await asyncio.to_thread(self._parses, problem.language, program),
+            "parses": await asyncio.to_thread(self._parses, problem.language, _code(problem, record)),
             "seconds": round(verdict.seconds, 4),
             "cpu_seconds": round(verdict.cpu_seconds, 4),
             "design": verdict.design,
@@ -173,6 +174,11 @@ class Scorer:
             self._parsers[language] = parse_check(language)
         check = self._parsers[language]
         return check(program) if check is not None else None
+
+
+def _code(problem: Problem, record: Record) -> str:
+    """Give what has to parse: the answer's code; the program where there was no answer (a reference)."""
+    return code_of(problem, record["answer"]) if "answer" in record else record["program"]
 
 
 def _compared(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from evaluation.errors import SandboxMissingError
+from evaluation.extraction import program_of
 from evaluation.oracles import is_right
 from evaluation.problems import AssertCode, Calls, Form, Problem, Stdin
 from evaluation.scoring import Scorer, literal
@@ -103,6 +104,22 @@ async def test_helpers_of_the_prompt_are_there_for_the_tests_only(scorer: Scorer
     assert (await judged(scorer, human_eval(row), ADD))["status"] == "passed"
     cheat = "def twice(x):\n    return None\n\ndef add(a, b):\n    return None\n"
     assert (await judged(scorer, human_eval(row), cheat))["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "parses"),
+    [
+        (ADD, True),
+        ("def add(a, b):\n    '''Add.'''\n", True),
+        (f"Here:\n```python\n{ADD}```\nIt adds.", True),
+        (f"{ADD}\n\ndef cut(", False),
+        ("", False),
+    ],
+)
+async def test_what_has_to_parse_is_what_the_model_wrote(scorer: Scorer, answer: str, parses: bool) -> None:
+    record = {"task_id": "Own/0", "seed": 0, "index": 0, "answer": answer}
+    verdict = await scorer.score(ASSERTS, {**record, "program": program_of(ASSERTS, answer)})
+    assert verdict["parses"] is parses
 
 
 def test_literals_may_hold_infinity_and_nothing_else() -> None:
