@@ -143,7 +143,7 @@ class ExampleRunner:
         except InvalidTaskError as error:
             # A text that is no program anywhere: a NUL character, Java without a class.
             return Verdict(Status.COMPILE_ERROR, str(error))
-        except SandboxError as error:
+        except (SandboxError, OSError) as error:
             return Verdict(Status.SANDBOX_ERROR, str(error))
 
     def _new_pool(self) -> SandboxPool:

@@ -168,7 +168,7 @@ def chat_messages(parts: PromptParts) -> tuple[Message, ...]:
         return (Message("system", _SYSTEM_TEXT), Message("user", "\n\n".join(_sections(parts))))
     demand = (
         f"Write it in {language.display_name}. "
-        f"Answer with one ```{language.name} code block and nothing else: no text before it, none after it."
+        f"Answer with one ```{language.name} code block that holds the complete, working code."
     )
     return (Message("system", _SYSTEM_CODE), Message("user", "\n\n".join([*_sections(parts), demand])))
 
