@@ -98,6 +98,22 @@ def test_equal_seeds_give_equal_answers_and_other_seeds_others(service: Service)
     assert first != other
 
 
+def test_a_seeded_answer_to_a_prompt_read_in_several_steps_is_that_to_one_read_at_once(
+    service: Service,
+) -> None:
+    # More tokens than one step takes. vLLM's own CPU worker died of it, and the engine with it.
+    long = "".join(f"value_{i} = {i * 7919 % 1000}\n" for i in range(260))
+    asked = {"prefix": long, "suffix": "\n", "temperature": 1.0, "seed": 11, "max_tokens": 24}
+    cut = generate(service, **asked)
+    assert cut["usage"]["prompt_tokens"] > 2048
+    assert cut["usage"]["cached_tokens"] == 0
+    # Now nearly all of the prompt is in the cache, and the rest is read in one step.
+    whole = generate(service, **asked)
+    assert whole["usage"]["cached_tokens"] > 1500
+    assert whole["code"] == cut["code"]
+    assert generate(service, **{**asked, "seed": 12})["code"] != cut["code"]
+
+
 def test_the_likeliest_of_several_candidates_is_returned(service: Service) -> None:
     answer = generate(service, **{**PRIME, "temperature": 0.8, "candidates": 4, "max_tokens": 96, "seed": 3})
     candidates = answer["candidates"]
