@@ -11,7 +11,7 @@ from typing import Any
 
 import platformdirs
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from evaluation.ablation import read_ablation, run_ablation
 from evaluation.arms import ARMS, Arm, find_arm
@@ -276,7 +276,8 @@ def _readability(data: Path | None) -> ReadabilityModel | None:
 
 
 def _show(runs: list[RunSummary]) -> None:
-    table = Table("suite", "arm", "problems", *PAPER_COLUMNS)
+    names = (Column(name, no_wrap=True) for name in ("suite", "arm"))
+    table = Table(*names, "problems", *PAPER_COLUMNS)
     for run in runs:
         cells = [shown(run.figures.get(name)) for name in PAPER_COLUMNS]
         table.add_row(run.config.suite, run.config.arm, str(run.config.num_problems), *cells)
