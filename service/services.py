@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from service.admission import Admission
 from service.engine import Engine
+from service.example_runner import ExampleRunner
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
 from service.openai_pipeline import OpenAIPipeline
@@ -26,6 +27,7 @@ class Services:
     lifecycle: Lifecycle
     metrics: Metrics
     admission: Admission
+    examples: ExampleRunner
     generate: GeneratePipeline
     openai: OpenAIPipeline
 
@@ -36,13 +38,15 @@ def build_services(
     """Wire the parts up. `seats` counts sequences that may be in the engine at once."""
     admission = Admission(settings, seats)
     salts = CacheSalts(settings.access.cache_secret)
+    examples = ExampleRunner(settings.sandbox, metrics)
     return Services(
         settings,
         engine,
         lifecycle,
         metrics,
         admission,
-        GeneratePipeline(engine, admission, salts, settings),
+        examples,
+        GeneratePipeline(engine, admission, salts, settings, examples),
         OpenAIPipeline(engine, admission, salts, settings),
     )
 

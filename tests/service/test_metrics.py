@@ -72,6 +72,8 @@ async def test_every_metric_is_on_the_page_from_the_start(in_process: Serve) -> 
         "codefusion_queue_seconds": "histogram",
         "codefusion_time_to_first_token_seconds": "histogram",
         "codefusion_inter_token_seconds": "histogram",
+        "codefusion_example_runs_total": "counter",
+        "codefusion_examples_seconds": "histogram",
         "codefusion_event_loop_lag_seconds": "histogram",
     }
     assert {name: kind for name, kind in types.items() if not name.endswith("_created")} == expected
