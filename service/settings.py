@@ -284,7 +284,10 @@ class Settings(BaseSettings):
 
 
 # Variables with our prefix that are not settings: read by model_store, the Makefile and scripts/ask.py.
-_OTHER_VARIABLES = frozenset({"CODEFUSION_CACHE", "CODEFUSION_TORCH_INDEX", "CODEFUSION_API_KEY"})
+# Of the other programs of the project; the folder of the benchmarks is set where evaluations run.
+_OTHER_VARIABLES = frozenset(
+    {"CODEFUSION_CACHE", "CODEFUSION_TORCH_INDEX", "CODEFUSION_API_KEY", "CODEFUSION_DATA"}
+)
 
 
 def load_settings(
