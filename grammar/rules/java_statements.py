@@ -115,7 +115,7 @@ def _rest(s: Place, terminal: str) -> Place | None:
             return _end(s, terminal)
         case ")":
             return _end(s, terminal)
-        case "<" if s.at in ("name", "type"):
+        case "<" if declares and s.at in ("name", "type"):
             return CODE
         case "::" if s.at == "type":
             return None
@@ -142,10 +142,10 @@ def shift_parenthesis(s: Place, terminal: str) -> Place | None:
         case "(" | "[" | "{":
             return CODE
         case ")":
-            return Place("cast")
+            return Place("cast") if s.at else None
         case "instanceof":
             return s._replace(at="test")
-        case "@":
+        case "@" | ",":
             return None
         case "final":
             return s if s.at == "test" else None
