@@ -85,6 +85,8 @@ class EnginePlan:
             # The label of vLLM's metrics; without it they would carry the folder's path.
             "served_model_name": self.settings.model.served_name or self.settings.model.id,
             "trust_remote_code": False,
+            # Puts the syntax mask into the engine core; with no masked request it does what vLLM's own does.
+            "scheduler_cls": "service.vllm_plugin.scheduler.make_scheduler",
             "enable_log_requests": False,
             "load_format": self.load_format.value,
             "dtype": self.dtype.value,

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from service.engine import (
@@ -108,7 +108,11 @@ class FakeEngine:
         self.requests.append(request)
         if len(request.prompt_token_ids) >= self.max_model_len:
             raise BadRequestError("The prompt does not fit.", code="context_length_exceeded")
-        async for delta in self._tokens(len(request.prompt_token_ids), request.sampling):
+        sampling = request.sampling
+        if request.syntax is not None and request.syntax.spec.mode == "code":
+            # Under the mask the token that is a closing fence ends the answer.
+            sampling = replace(sampling, stop=(*sampling.stop, "```"))
+        async for delta in self._tokens(len(request.prompt_token_ids), sampling):
             yield delta
 
     async def _tokens(self, prompt_tokens: int, sampling: Sampling) -> AsyncGenerator[Delta, None]:

@@ -15,6 +15,7 @@ from service.openai_pipeline import OpenAIPipeline
 from service.pipeline import GeneratePipeline
 from service.salt import CacheSalts
 from service.settings import Settings
+from service.syntax import SyntaxPlanner
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,15 @@ def build_services(
     """Wire the parts up. `seats` counts sequences that may be in the engine at once."""
     admission = Admission(settings, seats)
     salts = CacheSalts(settings.access.cache_secret)
+    planner = SyntaxPlanner()
     return Services(
         settings,
         engine,
         lifecycle,
         metrics,
         admission,
-        GeneratePipeline(engine, admission, salts, settings),
-        OpenAIPipeline(engine, admission, salts, settings),
+        GeneratePipeline(engine, admission, salts, settings, planner),
+        OpenAIPipeline(engine, admission, salts, settings, planner),
     )
 
 
