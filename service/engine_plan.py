@@ -104,6 +104,8 @@ class EnginePlan:
             "distributed_executor_backend": self.executor.value,
             "gpu_memory_utilization": self.settings.engine.gpu_memory_utilization,
         }
+        if self.device.value == "cpu":
+            arguments["worker_cls"] = "service.vllm_plugin.cpu_worker.CountingCpuWorker"
         # On GPUs vLLM measures what is left for the cache, which is better than our estimate.
         if self.device.value == "cpu" or self.settings.engine.kv_cache_bytes is not None:
             arguments["kv_cache_memory_bytes"] = self.kv_cache_bytes.value

@@ -109,7 +109,7 @@ class FakeEngine:
         if len(request.prompt_token_ids) >= self.max_model_len:
             raise BadRequestError("The prompt does not fit.", code="context_length_exceeded")
         sampling = request.sampling
-        if request.syntax is not None and request.syntax.spec.mode == "code":
+        if request.syntax is not None and request.syntax.spec.mode != "fenced":
             # Under the mask the token that is a closing fence ends the answer.
             sampling = replace(sampling, stop=(*sampling.stop, "```"))
         async for delta in self._tokens(len(request.prompt_token_ids), sampling):

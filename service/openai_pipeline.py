@@ -21,8 +21,9 @@ from service.salt import CacheSalts
 from service.schemas.common import SyntaxReport
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import Settings
-from service.syntax import SyntaxPlan, SyntaxPlanner, UnjoinableSuffixError
+from service.syntax import SyntaxPlanner, UnjoinableSuffixError
 from service.syntax_report import MaskedAnswers, unjoinable_suffix
+from service.syntax_spec import SyntaxSpec
 from service.validation import quoted
 
 # Accepted because they change nothing here, and not handed on.
@@ -119,8 +120,8 @@ class OpenAIPipeline:
         call_engine: Call,
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
         prompt_ids = await self._fim_prompt(body, wire, headers) if isinstance(body, CompletionBody) else None
-        plan = await self._plan_syntax(body)
-        masked = MaskedAnswers(plan, self._planner) if plan else None
+        spec = await self._plan_syntax(body)
+        masked = MaskedAnswers(spec, self._planner) if spec else None
         num_answers = body.n or 1
         max_tokens = wire.get("max_completion_tokens") or wire.get("max_tokens") or 1
         task = masked.task if masked else None
@@ -140,7 +141,7 @@ class OpenAIPipeline:
             if masked is not None:
                 yield {**masked.last_frame, "choices": [], **await _report(body, masked)}
 
-    async def _plan_syntax(self, body: ChatCompletionBody | CompletionBody) -> SyntaxPlan | None:
+    async def _plan_syntax(self, body: ChatCompletionBody | CompletionBody) -> SyntaxSpec | None:
         options = body.codefusion
         if options is None or options.syntax == "off":
             return None

@@ -38,9 +38,9 @@ from service.schemas.generate import (
     Timings,
 )
 from service.settings import Settings
-from service.syntax import SyntaxPlan, SyntaxPlanner, UnjoinableSuffixError, is_masked
+from service.syntax import SyntaxPlanner, UnjoinableSuffixError, is_masked
 from service.syntax_report import syntax_report, unjoinable_suffix
-from service.syntax_spec import SyntaxCounts, SyntaxTask
+from service.syntax_spec import SyntaxCounts, SyntaxSpec, SyntaxTask
 
 # An answer shorter than this is of no use: a chat prompt that leaves less room is refused instead.
 _LEAST_ANSWER_TOKENS = 16
@@ -61,7 +61,7 @@ class Job:
     prompt: Prompt
     max_tokens: int
     started: float
-    syntax: SyntaxPlan | None = None
+    syntax: SyntaxSpec | None = None
 
     @property
     def opens_fence(self) -> bool:
@@ -153,7 +153,7 @@ class GeneratePipeline:
         first_token: float | None = None
         cached = 0
         budget = job.max_tokens * request.candidates
-        task = SyntaxTask(job.syntax.spec) if job.syntax else None
+        task = SyntaxTask(job.syntax) if job.syntax else None
         async with (
             self._admission.enter(principal, sequences=request.candidates, tokens=budget) as seat,
             aclosing(self._engine.generate(self._engine_request(job, principal, task))) as deltas,
@@ -192,7 +192,7 @@ class GeneratePipeline:
         syntax = await self._plan_syntax(request, wanted)
         return Job(request_id, request, wanted, prompt, max_tokens, started, syntax)
 
-    async def _plan_syntax(self, request: GenerateRequest, wanted: Language) -> SyntaxPlan | None:
+    async def _plan_syntax(self, request: GenerateRequest, wanted: Language) -> SyntaxSpec | None:
         if request.syntax == "off" or not is_masked(wanted.name):
             return None
         if not (request.is_completion or self._defaults.open_fence):

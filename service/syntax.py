@@ -10,31 +10,20 @@ request's text; at 0.2 µs a byte, a megabyte takes 0.2 s, so callers use a thre
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Literal
 
 from grammar import LANGUAGES, Language, SyntaxMatcher, TokenVocabulary, can_end, load_language
 from service.fences import code_blocks
 from service.languages import from_fence_label
 from service.syntax_recovery import recover
-from service.syntax_spec import SyntaxSpec
+from service.syntax_spec import Mode, SyntaxSpec
 
 MASKED_LANGUAGES = tuple(LANGUAGES)
-Mode = Literal["whole", "continuation", "infilling", "fenced"]
 
 
 class UnjoinableSuffixError(ValueError):
     """No text was found that leads from the prefix to the suffix."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyntaxPlan:
-    """How one request is masked. `degraded` says what of the request could not be held to."""
-
-    mode: Mode
-    spec: SyntaxSpec
-    degraded: str | None = None
 
 
 def is_masked(language: str) -> bool:
@@ -70,7 +59,7 @@ class SyntaxPlanner:
 
     def plan_code(
         self, language: str, prefix: str | None, suffix: str | None, *, needs_join: bool
-    ) -> SyntaxPlan:
+    ) -> SyntaxSpec:
         """Plan an answer that is code from its first token to its last.
 
         needs_join  a suffix that cannot be joined is an error (UnjoinableSuffixError); else the answer is kept
@@ -79,14 +68,14 @@ class SyntaxPlanner:
         """
         mode: Mode = "infilling" if suffix else "continuation" if prefix else "whole"
         found = recover(self._language(language), prefix or "")
-        plan = SyntaxPlan(mode, SyntaxSpec(language, prefix=found.prefix, suffix=suffix), found.degraded)
-        if not suffix or self._joins(plan.spec):
-            return plan
+        spec = SyntaxSpec(language, mode, found.prefix, suffix or None, degraded=found.degraded)
+        if spec.suffix is None or self._joins(spec):
+            return spec
         if needs_join:
             raise UnjoinableSuffixError
-        spec = replace(plan.spec, suffix=None, may_end_anywhere=True)
-        degraded = "no text was found that joins prefix and suffix: what follows was not looked at"
-        return SyntaxPlan(mode, spec, "; ".join(filter(None, (found.degraded, degraded))))
+        unused = "no text was found that joins prefix and suffix: what follows was not looked at"
+        degraded = "; ".join(filter(None, (found.degraded, unused)))
+        return replace(spec, suffix=None, may_end_anywhere=True, degraded=degraded)
 
     def _joins(self, spec: SyntaxSpec) -> bool:
         matcher = SyntaxMatcher(
@@ -94,14 +83,13 @@ class SyntaxPlanner:
         )
         return matcher.degraded_reason is None and (matcher.can_end or matcher.closing_bytes() is not None)
 
-    def plan_fenced(self, language: str | None) -> SyntaxPlan:
+    def plan_fenced(self, language: str | None) -> SyntaxSpec:
         """Plan a chat's answer: prose with code in fences. `language` is that of fences without a label."""
-        return SyntaxPlan("fenced", SyntaxSpec(language or "", mode="fenced"))
+        return SyntaxSpec(language or "", "fenced")
 
-    def is_valid(self, plan: SyntaxPlan, answer: str) -> bool:
+    def is_valid(self, spec: SyntaxSpec, answer: str) -> bool:
         """Whether the answer, in its place, is a valid program; for a chat, whether each of its fences is."""
-        spec = plan.spec
-        if spec.mode == "code":
+        if spec.mode != "fenced":
             text = spec.prefix + answer + (spec.suffix or "")
             return can_end(self._language(spec.language), _bytes(text))
         for label, code, is_closed in code_blocks(answer):

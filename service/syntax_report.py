@@ -9,27 +9,27 @@ from typing import Any
 
 from service.errors import BadRequestError
 from service.schemas.common import SyntaxReport
-from service.syntax import SyntaxPlan, SyntaxPlanner
-from service.syntax_spec import SyntaxCounts, SyntaxTask
+from service.syntax import SyntaxPlanner
+from service.syntax_spec import SyntaxCounts, SyntaxSpec, SyntaxTask
 
 
 def syntax_report(
-    plan: SyntaxPlan | None, counts: Sequence[SyntaxCounts | None], *, is_valid: bool | None
+    spec: SyntaxSpec | None, counts: Sequence[SyntaxCounts | None], *, is_valid: bool | None
 ) -> SyntaxReport:
     """Give the report on one candidate, or on several together.
 
     An answer that the engine never reported on (it ended before its first token) has counts of None.
     """
-    if plan is None:
+    if spec is None:
         return SyntaxReport()
     known = [count for count in counts if count is not None]
-    reasons = dict.fromkeys([plan.degraded, *(count.degraded for count in known)])
+    reasons = dict.fromkeys([spec.degraded, *(count.degraded for count in known)])
     counted = [count.changed_tokens for count in known if count.changed_tokens is not None]
     changed = sum(counted) if counted else None
     tokens = sum(count.tokens for count in known)
     return SyntaxReport(
         enforced=not any(count.permissive for count in known),
-        mode=plan.mode,
+        mode=spec.mode,
         valid=is_valid,
         changed_tokens=changed,
         changed_share=None if changed is None else round(changed / max(1, tokens), 4),
@@ -41,10 +41,9 @@ def syntax_report(
 class MaskedAnswers:
     """The texts of a masked OpenAI request's answers, gathered to be checked at the end."""
 
-    def __init__(self, plan: SyntaxPlan, planner: SyntaxPlanner) -> None:
-        self.task = SyntaxTask(plan.spec)
+    def __init__(self, spec: SyntaxSpec, planner: SyntaxPlanner) -> None:
+        self.task = SyntaxTask(spec)
         self.last_frame: dict[str, Any] = {}
-        self._plan = plan
         self._planner = planner
         self._texts: dict[int, list[str]] = {}
 
@@ -65,10 +64,10 @@ class MaskedAnswers:
         """Give the report on all answers together. `echoed` characters at their beginning are the prompt's."""
         texts = ["".join(pieces)[echoed:] for pieces in self._texts.values()]
         is_valid = await asyncio.to_thread(self._are_valid, texts)
-        return syntax_report(self._plan, list(self.task.counts.values()), is_valid=is_valid)
+        return syntax_report(self.task.spec, list(self.task.counts.values()), is_valid=is_valid)
 
     def _are_valid(self, texts: list[str]) -> bool:
-        return all(self._planner.is_valid(self._plan, text) for text in texts)
+        return all(self._planner.is_valid(self.task.spec, text) for text in texts)
 
 
 _FRAME = ("id", "object", "created", "model")

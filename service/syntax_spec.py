@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 VERSION = 1
 REPORT_KEY = "codefusion-syntax"
@@ -20,7 +20,9 @@ _ANY_HEAD = "# codefusion-syntax/"
 # A grammar of xgrammar's that takes every text.
 _RULES = "\nroot ::= [^\\x00]*\n"
 
-Mode = Literal["code", "fenced"]
+# The first three are code from the first token to the last; fenced is prose with code in Markdown fences.
+Mode = Literal["whole", "continuation", "infilling", "fenced"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 class SyntaxSpecError(ValueError):
@@ -32,18 +34,20 @@ class SyntaxSpec:
     """What to hold an answer to.
 
     language        name in `grammar.LANGUAGES`; for `fenced`, the language of a fence without a label, or ""
-    mode            code: the whole answer is code; fenced: prose, with code inside Markdown fences
+    mode            what of the answer is code, and what stands around it
     prefix, suffix  code left and right of the answer; a suffix of None is the end of the file
     may_end_anywhere  the answer may end wherever it is viable (its right context could not be used)
+    degraded        what of the request could not be held to, in words for the report
 
     A stop id of the request that is a fence ends code as the end-of-text token does: where the code can end.
     """
 
     language: str
-    mode: Mode = "code"
+    mode: Mode = "whole"
     prefix: str = ""
     suffix: str | None = None
     may_end_anywhere: bool = False
+    degraded: str | None = None
 
     def to_grammar(self) -> str:
         """Give the text for `StructuredOutputsParams.grammar`."""
@@ -73,6 +77,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "prefix": (str,),
     "suffix": (str, type(None)),
     "may_end_anywhere": (bool,),
+    "degraded": (str, type(None)),
 }
 
 
@@ -82,8 +87,8 @@ def _checked(values: Any) -> dict[str, Any]:
     for name, types in _TYPES.items():
         if not isinstance(values[name], types):
             raise SyntaxSpecError(f"{name}: expected {types[0].__name__}, got {type(values[name]).__name__}")
-    if values["mode"] not in ("code", "fenced"):
-        raise SyntaxSpecError(f"mode: expected code or fenced, got {values['mode']!r}")
+    if values["mode"] not in MODES:
+        raise SyntaxSpecError(f"mode: expected one of {', '.join(MODES)}; got {values['mode']!r}")
     return values
 
 
@@ -94,6 +99,7 @@ NUM_TIME_BUCKETS = 21
 class SyntaxCounts:
     """What the mask did to one candidate.
 
+    mode              the spec's
     tokens            tokens generated
     masked_steps      steps whose row was not all ones
     changed_tokens    steps in which the model's likeliest token was not allowed; None: not counted here
@@ -103,8 +109,10 @@ class SyntaxCounts:
     permissive        an error inside the mask switched it off for this candidate
     fill_microseconds number of fills by time: bucket i counts those below 2**i µs
     max_fill_microseconds  the slowest one
+    all_fills_microseconds  all together
     """
 
+    mode: str = "whole"
     tokens: int = 0
     masked_steps: int = 0
     changed_tokens: int | None = None
@@ -114,11 +122,13 @@ class SyntaxCounts:
     permissive: bool = False
     fill_microseconds: list[int] = field(default_factory=lambda: [0] * NUM_TIME_BUCKETS)
     max_fill_microseconds: float = 0.0
+    all_fills_microseconds: float = 0.0
 
     def timed(self, microseconds: float) -> None:
         """Count one fill."""
         bucket = min(NUM_TIME_BUCKETS - 1, int(microseconds).bit_length())
         self.fill_microseconds[bucket] += 1
+        self.all_fills_microseconds += microseconds
         self.max_fill_microseconds = max(self.max_fill_microseconds, microseconds)
 
     @property

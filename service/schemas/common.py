@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from service.syntax_spec import Mode
+
 T = TypeVar("T")
 # pydantic lists every fault of a body, which takes seconds of the event loop for a megabyte of them.
 _MAX_KEYS = 4096
@@ -90,9 +92,7 @@ class SyntaxReport(BaseModel):
     enforced: bool = Field(
         default=False, description="Whether the mask held from the first token to the last."
     )
-    mode: Literal["whole", "continuation", "infilling", "fenced"] | None = Field(
-        default=None, description="What was held to the grammar; null without a mask."
-    )
+    mode: Mode | None = Field(default=None, description="What was held to the grammar; null without a mask.")
     valid: bool | None = Field(
         default=None,
         description="Whether the code, in its place, is a valid program by the grammar; null where nothing checked it.",

@@ -17,6 +17,7 @@ import torch
 from typing_extensions import override
 
 from service.fences import closes, opening
+from service.syntax_spec import SyntaxSpec
 from service.vllm_plugin.code_follower import CodeFollower
 from service.vllm_plugin.syntax_grammar import SyntaxGrammar
 from service.vllm_plugin.token_sets import Row, TokenSets, holds
@@ -62,12 +63,13 @@ class FencedGrammar(SyntaxGrammar):
 
     def __init__(
         self,
+        spec: SyntaxSpec,
         sets: TokenSets,
         ends: Row,
         token_bytes: Callable[[int], bytes | None],
         open_block: Callable[[str], CodeFollower | None],
     ) -> None:
-        super().__init__()
+        super().__init__(spec)
         self._sets = sets
         self._ends = ends
         self._token_bytes = token_bytes

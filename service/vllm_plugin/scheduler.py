@@ -29,6 +29,10 @@ from service.vllm_plugin.syntax_grammar import SyntaxGrammar
 _REPORT_EVERY = 16
 
 
+# Set on the runner's output by cpu_worker.py: request id to one flag for each row of logits.
+CHANGED_ATTRIBUTE = "codefusion_changed"
+
+
 class SyntaxReports:
     """The masked candidates of a scheduler."""
 
@@ -58,8 +62,8 @@ class SyntaxReports:
         """Forget a request."""
         self._open.pop(request_id, None)
 
-    def attach(self, outputs: Iterable[EngineCoreOutputs]) -> None:
-        """Put reports on the outputs of one step."""
+    def attach(self, outputs: Iterable[EngineCoreOutputs], changed: dict[str, list[bool]] | None) -> None:
+        """Put reports on the outputs of one step. `changed`: None where nobody counts."""
         if not self._open:
             return
         for batch in outputs:
@@ -67,6 +71,10 @@ class SyntaxReports:
                 grammar = self._open.get(output.request_id)
                 if grammar is None:
                     continue
+                if changed is not None:
+                    # Rows behind the last token that was taken belong to guesses that were not.
+                    flags = changed.get(output.request_id, ())[: len(output.new_token_ids)]
+                    grammar.counts.changed_tokens = (grammar.counts.changed_tokens or 0) + sum(flags)
                 if output.finished:
                     self.drop(output.request_id)
                 elif grammar.counts.tokens % _REPORT_EVERY != 1:
@@ -106,8 +114,9 @@ class _Masking(Scheduler):
         return finished
 
     def update_from_output(self, *args: Any, **kwargs: Any) -> dict[int, EngineCoreOutputs]:
+        (runner_output,) = args[1:2] or (kwargs.get("model_runner_output"),)
         outputs = super().update_from_output(*args, **kwargs)
-        self.syntax_reports.attach(outputs.values())
+        self.syntax_reports.attach(outputs.values(), getattr(runner_output, CHANGED_ATTRIBUTE, None))
         return outputs
 
 

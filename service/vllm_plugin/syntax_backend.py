@@ -88,13 +88,13 @@ class SyntaxParts:
         ends = _ends(stop_token_ids, vocabulary, sets)
         if spec.mode == "fenced":
             return FencedGrammar(
-                sets, ends, vocabulary.token_bytes, lambda label: self._block(label, spec.language)
+                spec, sets, ends, vocabulary.token_bytes, lambda label: self._block(label, spec.language)
             )
         prefix, suffix = (text.encode(errors="replace") for text in (spec.prefix, spec.suffix or ""))
         matcher = SyntaxMatcher(self.language(spec.language), vocabulary, prefix, suffix)
         follower = CodeFollower(matcher, sets, Ends(ends, anywhere=spec.may_end_anywhere))
         follower.closing.prepare(0)
-        return CodeGrammar(follower)
+        return CodeGrammar(spec, follower)
 
     def _block(self, label: str, default: str) -> CodeFollower | None:
         """Give the follower of a fence in a chat. The engine of its language is ready: see `prepare_all`."""
@@ -142,7 +142,7 @@ class SyntaxBackend(StructuredOutputBackend):
             return self.parts.grammar(spec, stop_token_ids)
         except Exception as error:  # noqa: BLE001 - whatever it is, the request is answered
             _LOG.error("the syntax mask could not be made", exc_info=error)
-            return PermissiveGrammar(internal_error(error))
+            return PermissiveGrammar(spec, internal_error(error))
 
     def _kind(self, request_type: StructuredOutputOptions, spec: str) -> type[StructuredOutputBackend]:
         # As SamplingParams._validate_structured_outputs chooses for "auto".

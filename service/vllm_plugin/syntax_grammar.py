@@ -20,7 +20,7 @@ import torch
 from typing_extensions import override
 from vllm.v1.structured_output.backend_types import StructuredOutputGrammar
 
-from service.syntax_spec import SyntaxCounts
+from service.syntax_spec import SyntaxCounts, SyntaxSpec
 from service.vllm_plugin.code_follower import CodeFollower
 
 _LOG = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ def internal_error(error: Exception) -> str:
 class SyntaxGrammar(StructuredOutputGrammar):
     """What the kinds of answers share: positions, the end, times, and what happens on an error."""
 
-    def __init__(self) -> None:
-        self.counts = SyntaxCounts()
+    def __init__(self, spec: SyntaxSpec) -> None:
+        self.counts = SyntaxCounts(mode=spec.mode, degraded=spec.degraded)
         self._limit: int | None = None
         self._position = 0
         self._ended_at: int | None = None
@@ -108,7 +108,12 @@ class SyntaxGrammar(StructuredOutputGrammar):
     def _become_permissive(self, reason: str) -> None:
         self._permissive_from = self._position
         self.counts.permissive = True
-        self.counts.degraded = self.counts.degraded or reason
+        self._degrade(reason)
+
+    def _degrade(self, reason: str) -> None:
+        reasons = self.counts.degraded.split("; ") if self.counts.degraded else []
+        if reason not in reasons:
+            self.counts.degraded = "; ".join([*reasons, reason])
 
     @override
     def validate_tokens(self, tokens: list[int]) -> list[int]:
@@ -145,7 +150,7 @@ class SyntaxGrammar(StructuredOutputGrammar):
     def note(self, follower: CodeFollower) -> None:
         """Keep what a follower says of itself."""
         if follower.closing.is_too_late:
-            self.counts.degraded = self.counts.degraded or "too few tokens were left to close the code"
+            self._degrade("too few tokens were left to close the code")
         if follower.degraded_reason:
             self._become_permissive(follower.degraded_reason)
 
@@ -153,8 +158,8 @@ class SyntaxGrammar(StructuredOutputGrammar):
 class CodeGrammar(SyntaxGrammar):
     """An answer that is code from its first token to its last."""
 
-    def __init__(self, follower: CodeFollower) -> None:
-        super().__init__()
+    def __init__(self, spec: SyntaxSpec, follower: CodeFollower) -> None:
+        super().__init__(spec)
         self._follower = follower
         self._num_taken = 0
         self.note(follower)
@@ -200,8 +205,8 @@ class CodeGrammar(SyntaxGrammar):
 class PermissiveGrammar(SyntaxGrammar):
     """A candidate whose mask could not be made: everything is allowed, and the report says why."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__()
+    def __init__(self, spec: SyntaxSpec, reason: str) -> None:
+        super().__init__(spec)
         self._become_permissive(reason)
 
     @override
