@@ -29,6 +29,7 @@ class Services:
     admission: Admission
     generate: GeneratePipeline
     openai: OpenAIPipeline
+    planner: SyntaxPlanner
 
 
 def build_services(
@@ -46,6 +47,7 @@ def build_services(
         admission,
         GeneratePipeline(engine, admission, salts, settings, planner),
         OpenAIPipeline(engine, admission, salts, settings, planner),
+        planner,
     )
 
 

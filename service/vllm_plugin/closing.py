@@ -28,6 +28,8 @@ class Closing:
     """Watches one answer's budget. `position` is the number of tokens generated so far.
 
     reserve  tokens that must remain behind the program's end (a closing fence, say)
+
+    `is_too_late`: the way that is followed is longer than what was left. `is_lost`: at the end no way was found.
     """
 
     def __init__(self, matcher: SyntaxMatcher, reserve: int = 0) -> None:
@@ -41,6 +43,7 @@ class Closing:
         self._left: tuple[list[int], int] | None = None
         self._left_at = 0
         self.is_too_late = False
+        self.is_lost = False
 
     @property
     def is_following(self) -> bool:
@@ -71,6 +74,7 @@ class Closing:
             return False
         if self._unanswered < _MAX_UNANSWERED or left <= ONE_TOKEN + self._reserve:
             self._ask(position)
+            self.is_lost = self._unanswered > 0 and left <= ONE_TOKEN + self._reserve
         return self._unanswered == 0 and left <= self._need + self._reserve + ONE_TOKEN
 
     def _is_far(self, position: int, left: int) -> bool:
@@ -92,6 +96,7 @@ class Closing:
         way = None if data is None else self._matcher.vocabulary.native.tokenize(data)
         if way is None:
             self._unanswered += 1
+            self.is_lost = True
             return
         self.is_too_late = len(way) + self._reserve > left
         self._way, self._way_begins = way, position

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from typing import Any
+from typing import Any, cast
 
 import torch
 from typing_extensions import override
@@ -25,92 +25,15 @@ from vllm.v1.structured_output.backend_xgrammar import (
     has_xgrammar_unsupported_json_features,
 )
 
-from grammar import LANGUAGES, Language, SyntaxMatcher, TokenVocabulary, load_language, prepare_engine
-from service.syntax import fence_language
 from service.syntax_spec import SyntaxSpec
-from service.vllm_plugin.code_follower import CodeFollower, Ends
-from service.vllm_plugin.fenced_grammar import FENCE_RESERVE, FencedGrammar
-from service.vllm_plugin.syntax_grammar import CodeGrammar, PermissiveGrammar, SyntaxGrammar, internal_error
-from service.vllm_plugin.token_sets import Row, TokenSets, holds, row_of
+from service.vllm_plugin.candidates import SyntaxParts
+from service.vllm_plugin.syntax_grammar import PermissiveGrammar, SyntaxGrammar, internal_error
 from service.vllm_plugin.vocabulary import engine_vocabulary
 
 _LOG = logging.getLogger(__name__)
 
-
-class SyntaxParts:
-    """Vocabulary, token sets and languages, made at first use. One per engine core; safe in threads."""
-
-    def __init__(self, tokenizer: Any, vocab_size: int) -> None:
-        self._tokenizer = tokenizer
-        self._vocab_size = vocab_size
-        self._lock = threading.Lock()
-        self._made: tuple[TokenVocabulary, TokenSets] | None = None
-        self._languages: dict[str, Language] = {}
-
-    def language(self, name: str) -> Language:
-        """Give a language whose engine is ready; 0.5 to 10 s the first time. Raises UnknownLanguageError."""
-        with self._lock:
-            if name not in self._languages:
-                language = load_language(name)
-                prepare_engine(language, self._vocabulary_and_sets()[0])
-                self._languages[name] = language
-            return self._languages[name]
-
-    @property
-    def vocabulary(self) -> TokenVocabulary:
-        """The model's tokens."""
-        with self._lock:
-            return self._vocabulary_and_sets()[0]
-
-    @property
-    def sets(self) -> TokenSets:
-        """Sets of the model's tokens."""
-        with self._lock:
-            return self._vocabulary_and_sets()[1]
-
-    def _vocabulary_and_sets(self) -> tuple[TokenVocabulary, TokenSets]:
-        if self._made is None:
-            vocabulary = engine_vocabulary(self._tokenizer, self._vocab_size)
-            self._made = vocabulary, TokenSets.of(vocabulary)
-        return self._made
-
-    def prepare_all(self) -> None:
-        """Make every language ready."""
-        for name in LANGUAGES:
-            try:
-                self.language(name)
-            except Exception as error:  # noqa: BLE001 - its requests say so; the others are served
-                _LOG.error("the language %s cannot be masked", name, exc_info=error)
-
-    def grammar(self, spec: SyntaxSpec, stop_token_ids: set[int]) -> SyntaxGrammar:
-        """Make the state of one candidate; reads the prefix and looks for a first way to the end."""
-        vocabulary, sets = self.vocabulary, self.sets
-        ends = _ends(stop_token_ids, vocabulary, sets)
-        if spec.mode == "fenced":
-            return FencedGrammar(
-                spec, sets, ends, vocabulary.token_bytes, lambda label: self._block(label, spec.language)
-            )
-        prefix, suffix = (text.encode(errors="replace") for text in (spec.prefix, spec.suffix or ""))
-        matcher = SyntaxMatcher(self.language(spec.language), vocabulary, prefix, suffix)
-        follower = CodeFollower(matcher, sets, Ends(ends, anywhere=spec.may_end_anywhere))
-        follower.closing.prepare(0)
-        return CodeGrammar(spec, follower)
-
-    def _block(self, label: str, default: str) -> CodeFollower | None:
-        """Give the follower of a fence in a chat. The engine of its language is ready: see `prepare_all`."""
-        name = fence_language(label) if label else default
-        if not name:
-            return None
-        sets = self.sets
-        ends = Ends(sets.fence, only_at_line_start=True, never=sets.any_fence)
-        matcher = SyntaxMatcher(self.language(name), self.vocabulary)
-        return CodeFollower(matcher, sets, ends, reserve=FENCE_RESERVE)
-
-
-def _ends(stop_token_ids: set[int], vocabulary: TokenVocabulary, sets: TokenSets) -> Row:
-    """Give what ends code: the request's stop ids, as far as they are no code themselves."""
-    ids = [t for t in stop_token_ids if vocabulary.token_bytes(t) is None or holds(sets.fence, t)]
-    return row_of(ids, sets.width) if ids else sets.stop
+# It keeps the contract, and can be tested where no vLLM is.
+StructuredOutputGrammar.register(SyntaxGrammar)
 
 
 class SyntaxBackend(StructuredOutputBackend):
@@ -118,7 +41,7 @@ class SyntaxBackend(StructuredOutputBackend):
 
     def __init__(self, vllm_config: Any, tokenizer: Any, vocab_size: int) -> None:
         super().__init__(vllm_config, tokenizer, vocab_size)
-        self.parts = SyntaxParts(tokenizer, vocab_size)
+        self.parts = SyntaxParts(lambda: engine_vocabulary(tokenizer, vocab_size))
         self._lock = threading.Lock()
         self._others: dict[type[StructuredOutputBackend], StructuredOutputBackend] = {}
 
@@ -133,7 +56,7 @@ class SyntaxBackend(StructuredOutputBackend):
         if request_type is StructuredOutputOptions.GRAMMAR:
             spec = SyntaxSpec.from_grammar(grammar_spec)
             if spec is not None:
-                return self._masked(spec, stop_token_ids or set())
+                return cast("StructuredOutputGrammar", self._masked(spec, stop_token_ids or set()))
         other = self._other(self._kind(request_type, grammar_spec))
         return other.compile_grammar(request_type, grammar_spec, stop_token_ids=stop_token_ids)
 

@@ -1,4 +1,4 @@
-"""One candidate under the mask, as vLLM's structured output knows it.
+"""One candidate under the mask, with the methods of vLLM's StructuredOutputGrammar. Imports no vLLM.
 
 vLLM asks before each step (`fill_bitmask`), tells what was sampled (`accept_tokens`), and, with speculative decoding,
 walks ahead over guessed tokens and back (`rollback`). A token that is refused would end the request with an error, so
@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import logging
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
 from typing_extensions import override
-from vllm.v1.structured_output.backend_types import StructuredOutputGrammar
 
 from service.syntax_spec import SyntaxCounts, SyntaxSpec
 from service.vllm_plugin.code_follower import CodeFollower
@@ -32,7 +31,7 @@ def internal_error(error: Exception) -> str:
     return f"internal error in the mask ({type(error).__name__})"
 
 
-class SyntaxGrammar(StructuredOutputGrammar):
+class SyntaxGrammar(ABC):
     """What the kinds of answers share: positions, the end, times, and what happens on an error."""
 
     def __init__(self, spec: SyntaxSpec) -> None:
@@ -66,7 +65,6 @@ class SyntaxGrammar(StructuredOutputGrammar):
     def _valid_length(self, tokens: list[int]) -> int:
         """Say how many of the tokens could follow each other; leaves no trace."""
 
-    @override
     def fill_bitmask(self, bitmask: torch.Tensor, batch_index: int) -> None:
         """Mark the tokens that may come next."""
         begun = time.perf_counter_ns()
@@ -81,8 +79,7 @@ class SyntaxGrammar(StructuredOutputGrammar):
             self.counts.masked_steps += 1
         self.counts.timed((time.perf_counter_ns() - begun) / 1000)
 
-    @override
-    def accept_tokens(self, request_id: str, tokens: list[int]) -> bool:
+    def accept_tokens(self, request_id: str, tokens: list[int]) -> bool:  # noqa: ARG002 - vLLM's
         """Take what was sampled. Always True: False would end the request."""
         for token in tokens:
             self._accept(token)
@@ -115,7 +112,6 @@ class SyntaxGrammar(StructuredOutputGrammar):
         if reason not in reasons:
             self.counts.degraded = "; ".join([*reasons, reason])
 
-    @override
     def validate_tokens(self, tokens: list[int]) -> list[int]:
         """Give the guessed tokens that can follow each other."""
         if self._permissive_from is not None:
@@ -124,7 +120,6 @@ class SyntaxGrammar(StructuredOutputGrammar):
             return tokens[: self._valid_length(tokens)]
         return tokens
 
-    @override
     def rollback(self, num_tokens: int) -> None:
         """Take back the last tokens."""
         self._position -= num_tokens
@@ -137,12 +132,10 @@ class SyntaxGrammar(StructuredOutputGrammar):
             self._take_back()
         self.counts.tokens = self._position
 
-    @override
     def is_terminated(self) -> bool:
         """Whether a token came that ends the answer."""
         return self._ended_at is not None
 
-    @override
     def reset(self) -> None:
         """Go back to the beginning."""
         self.rollback(self._position)
@@ -151,6 +144,8 @@ class SyntaxGrammar(StructuredOutputGrammar):
         """Keep what a follower says of itself."""
         if follower.closing.is_too_late:
             self._degrade("too few tokens were left to close the code")
+        if follower.closing.is_lost:
+            self._degrade("no way to the end of the code was found")
         if follower.degraded_reason:
             self._become_permissive(follower.degraded_reason)
 
