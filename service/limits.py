@@ -19,7 +19,7 @@ _UNAVAILABLE = "not available in this build"
 _REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 
 
-def check_generate(request: GenerateRequest, limits: LimitSettings, default_language: str) -> None:
+def check_generate(request: GenerateRequest, limits: LimitSettings) -> None:
     """Refuse a /generate request that asks for nothing, for too much, or for what this build cannot do."""
     if not request.is_completion and not (request.prompt or "").strip():
         raise BadRequestError(
@@ -31,8 +31,6 @@ def check_generate(request: GenerateRequest, limits: LimitSettings, default_lang
     _at_most(len(request.examples), limits.max_examples, "examples", "entries")
     check_stop(request.stop, limits)
     check_language(request.language, "language")
-    if request.syntax == "enforce":
-        check_masked(request.language or default_language, "language")
     _refuse_parts(request, prefix="")
     if request.context.comments is not None or request.context.trace is not None:
         raise BadRequestError(f"context is {_UNAVAILABLE}.", param="context", code="not_available")

@@ -18,7 +18,6 @@ from service.limits import check_chat, check_completion
 from service.prompt import STOP_TOKENS, PromptError, PromptParts, fit
 from service.prompt_encoder import PromptEncoder
 from service.salt import CacheSalts
-from service.schemas.common import SyntaxReport
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import Settings
 from service.syntax import SyntaxPlanner, UnjoinableSuffixError
@@ -198,13 +197,12 @@ async def _report(
     """Say what became of the `codefusion` options, to whoever sent some."""
     if body.codefusion is None:
         return {}
-    if masked is None:
-        report = SyntaxReport()
-    else:
+    syntax: dict[str, Any] = {"enforced": False}
+    if masked is not None:
         if answer is not None:
             masked.read_whole(answer)
-        report = await masked.report(echoed=_echoed(body))
-    return {"codefusion": {"language": body.codefusion.language, "syntax": report.model_dump()}}
+        syntax = (await masked.report(echoed=_echoed(body))).model_dump()
+    return {"codefusion": {"language": body.codefusion.language, "syntax": syntax}}
 
 
 def _echoed(body: ChatCompletionBody | CompletionBody) -> int:

@@ -16,7 +16,7 @@ from service.engine import Engine, GenerationRequest, Sampling
 from service.errors import BadRequestError
 from service.keys import Principal
 from service.languages import Language, language
-from service.limits import check_generate
+from service.limits import check_generate, check_masked
 from service.prompt import (
     STOP_TOKENS,
     Example,
@@ -133,7 +133,9 @@ class GeneratePipeline:
         Raises ServiceError. Closing the generator aborts the engine's request and frees the seat.
         """
         started = time.monotonic()
-        check_generate(request, self._limits, self._defaults.language)
+        check_generate(request, self._limits)
+        if request.syntax == "enforce":
+            check_masked(request.language or self._defaults.language, "language")
         steps = self._run(request, principal, request_id, headers, started)
         async with aclosing(within(self._limits.deadline_seconds, steps)) as pieces:
             async for piece in pieces:
@@ -230,7 +232,7 @@ class GeneratePipeline:
 
     def _engine_request(self, job: Job, principal: Principal, task: SyntaxTask | None) -> GenerationRequest:
         request = job.request
-        ends_at_fence = task is not None and job.opens_fence
+        ends_at_fence = task is not None and task.spec.mode != "fenced" and job.opens_fence
         return GenerationRequest(
             request_id=job.request_id,
             prompt_token_ids=job.prompt.token_ids,

@@ -60,7 +60,7 @@ class SyntaxSpec:
             return None
         line = text.partition("\n")[0]
         if not line.startswith(_HEAD):
-            version = line.split(" ", 1)[0].removeprefix(_ANY_HEAD)
+            version = line.removeprefix(_ANY_HEAD).split(" ", 1)[0]
             raise SyntaxSpecError(
                 f"expected a syntax spec of version {VERSION}, got version {version[:20]!r}"
             )

@@ -21,11 +21,9 @@ _PIECES = [
     *_WORDS.split(), *(f" {word}" for word in _WORDS.split()), "```", " ```", "```\n", "python", "java", "go", "\n\n",
     "    ", "        ", "):\n", "()", "{\n", "}\n", ";\n", " = ", " + ", "((((", "[[[[", "{{{{", "#", "//", '"""', " x",
 ]  # fmt: skip
-TOKENS: list[bytes | None] = [bytes((byte,)) for byte in range(256)]
-TOKENS += [piece.encode() for piece in _PIECES]
-STOP = len(TOKENS)
-OTHER_STOP = STOP + 1
-TOKENS += [None, None]
+_TEXTS = [*(bytes((byte,)) for byte in range(256)), *(piece.encode() for piece in _PIECES)]
+TOKENS: list[bytes | None] = [*_TEXTS, None, None]
+STOP, OTHER_STOP = len(_TEXTS), len(_TEXTS) + 1
 WIDTH = 400  # wider than the tokens, as models' logits are
 FENCE = TOKENS.index(b"```")
 FENCES = {FENCE, TOKENS.index(b" ```"), TOKENS.index(b"```\n")}
@@ -36,6 +34,7 @@ parts = SyntaxParts(lambda: TokenVocabulary.from_bytes(TOKENS, eos_ids=[STOP], w
 def candidate(spec: SyntaxSpec, *, max_tokens: int | None = None, at_fence: bool = False) -> SyntaxGrammar:
     """Make a candidate, as the engine does."""
     read = SyntaxSpec.from_grammar(spec.to_grammar())
+    assert read is not None
     assert read == spec
     grammar = parts.grammar(read, {STOP, *(FENCES if at_fence else ())})
     if max_tokens is not None:

@@ -109,7 +109,9 @@ def test_an_open_end_allows_to_stop_anywhere() -> None:
 
 
 @pytest.mark.parametrize("language", ["python", "java", "go"])
-@pytest.mark.parametrize("max_tokens", [4, 40, 120])  # small budgets: tests/model, where a keyword is one token
+@pytest.mark.parametrize(
+    "max_tokens", [4, 40, 120]
+)  # small budgets: tests/model, where a keyword is one token
 def test_an_answer_that_its_budget_cuts_is_a_program(language: str, max_tokens: int) -> None:
     for seed in range(6):
         grammar = candidate(SyntaxSpec(language), max_tokens=max_tokens)
