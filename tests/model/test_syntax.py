@@ -34,6 +34,12 @@ def generate(service: Service, **request: Any) -> dict[str, Any]:
     return response.json()
 
 
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Any]:
+    with service.openai() as client:
+        yield client
+
+
 def together(calls: list[Any]) -> list[Any]:
     with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
@@ -81,11 +87,11 @@ def test_behind_a_broken_prefix_the_rest_is_still_held(service: Service) -> None
     assert is_program("python", rest + answer["code"])
 
 
-def test_a_chat_keeps_its_prose_and_its_fences_parse(service: Service) -> None:
+def test_a_chat_keeps_its_prose_and_its_fences_parse(client: Any) -> None:
     messages = [
         {"role": "user", "content": "Show is_prime in Java, then the same in Go, with a sentence each."}
     ]
-    answer = service.openai().chat.completions.create(
+    answer = client.chat.completions.create(
         model=None,
         messages=messages,
         temperature=0.0,
@@ -101,9 +107,8 @@ def test_a_chat_keeps_its_prose_and_its_fences_parse(service: Service) -> None:
     assert not answer.choices[0].message.content.startswith("```")
 
 
-def test_completions_opt_in(service: Service) -> None:
+def test_completions_opt_in(client: Any) -> None:
     options = {"extra_body": {"codefusion": {"syntax": "enforce", "language": "python"}}}
-    client = service.openai()
     whole = client.completions.create(model=None, prompt=LEFT, max_tokens=24, temperature=0.0, **options)
     assert is_program("python", LEFT + whole.choices[0].text)
     gap = client.completions.create(
@@ -142,11 +147,10 @@ def test_the_context_is_a_budget_too(service: Service) -> None:
 # ── everything else an engine does ───────────────────────────────────────────────────────────────────────────
 
 
-def test_several_candidates(service: Service) -> None:
+def test_several_candidates(service: Service, client: Any) -> None:
     answer = generate(service, prompt=TASK, temperature=1.0, seed=5, candidates=4, max_tokens=60)
     assert answer["candidates"]["generated"] == 4
     assert is_program("python", answer["code"])
-    client = service.openai()
     several = client.completions.create(
         model=None, prompt=LEFT, n=3, max_tokens=24, temperature=1.0, seed=3,
         extra_body={"codefusion": {"syntax": "enforce", "language": "python"}},
@@ -161,8 +165,8 @@ def test_equal_seeds_give_equal_answers(service: Service) -> None:
     assert first == again != other
 
 
-def test_log_probabilities_are_of_what_was_allowed(service: Service) -> None:
-    answer = service.openai().completions.create(
+def test_log_probabilities_are_of_what_was_allowed(client: Any) -> None:
+    answer = client.completions.create(
         model=None, prompt="x = (1", max_tokens=12, temperature=0.0, logprobs=3,
         extra_body={"codefusion": {"syntax": "enforce", "language": "python"}},
     )  # fmt: skip
@@ -172,8 +176,8 @@ def test_log_probabilities_are_of_what_was_allowed(service: Service) -> None:
     assert is_program("python", "x = (1" + answer.choices[0].text)
 
 
-def test_penalties_and_biases(service: Service) -> None:
-    answer = service.openai().completions.create(
+def test_penalties_and_biases(client: Any) -> None:
+    answer = client.completions.create(
         model=None, prompt=LEFT, max_tokens=32, temperature=0.8, seed=1, presence_penalty=1.5, frequency_penalty=1.5,
         logit_bias={"8": 50.0},  # a closing parenthesis, wherever it is allowed
         extra_body={"repetition_penalty": 1.3, "codefusion": {"syntax": "enforce", "language": "python"}},
@@ -216,7 +220,7 @@ def test_a_chats_stream_ends_with_the_report(service: Service) -> None:
     assert last["codefusion"]["syntax"]["valid"] is True
 
 
-def test_a_json_schema_in_the_same_batch(service: Service) -> None:
+def test_a_json_schema_in_the_same_batch(service: Service, client: Any) -> None:
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string", "maxLength": 10}},
@@ -230,11 +234,12 @@ def test_a_json_schema_in_the_same_batch(service: Service) -> None:
         "required": ["name"],
     }
 
+    colour = [{"role": "user", "content": "Name a colour as JSON."}]
+
     def ask_json(wanted: dict[str, Any]) -> str:
         form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": wanted}}
-        answer = service.openai().chat.completions.create(
-            model=None, messages=[{"role": "user", "content": "Name a colour as JSON."}], temperature=0.0, max_tokens=48,
-            response_format=form,
+        answer = client.chat.completions.create(
+            model=None, messages=colour, temperature=0.0, max_tokens=48, response_format=form
         )  # fmt: skip
         return answer.choices[0].message.content
 
