@@ -4,8 +4,8 @@
     batch 8   …                                 the same prompts in both, greedy, ends of text biased away
 
 Prompts are beginnings of Python code that the model goes on writing: statements, calls, strings, comments, so that
-rows of the mask are of every kind. Rates count the tokens that were generated; a masked answer ends a few tokens early, where
-its budget runs out.
+rows of the mask are of every kind. Rates count the tokens that were generated; a masked answer ends a few tokens early,
+where its budget runs out.
 """
 
 from __future__ import annotations
@@ -174,7 +174,8 @@ async def _run(client: httpx.AsyncClient, case: Case, *, masked: bool) -> tuple[
 
 def mask_section(results: list[MaskResult], plan: MaskPlan) -> Section:
     """Give the table."""
-    title = f"With the syntax mask ÷ without, tokens/s: {plan.rounds} rounds, greedy, {plan.max_tokens} tokens a request"
+    how = f"{plan.rounds} rounds, greedy, {plan.max_tokens} tokens a request"
+    title = f"With the syntax mask ÷ without, tokens/s: {how}"
     columns = ("batch", "off", "masked", "ratio", "added, ms", "same", f"≥ {plan.goal:g}")
     rows = tuple(result.row(plan.goal) for result in results)
     data = {"plan": asdict(plan), "cases": [result.as_dict() for result in results]}

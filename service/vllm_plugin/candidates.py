@@ -54,7 +54,7 @@ class SyntaxParts:
         return self._made
 
     def prepare_all(self) -> None:
-        """Make every language ready."""
+        """Make every language ready; costs nothing when they are."""
         for name in LANGUAGES:
             try:
                 self.language(name)
@@ -66,6 +66,8 @@ class SyntaxParts:
         vocabulary, sets = self.vocabulary, self.sets
         ends = _ends(stop_token_ids, vocabulary, sets)
         if spec.mode == "fenced":
+            # Its fences are opened by the engine's loop, which must not wait for a language to be made ready.
+            self.prepare_all()
             return FencedGrammar(
                 spec, sets, ends, vocabulary.token_bytes, lambda label: self._block(label, spec.language)
             )
