@@ -66,7 +66,9 @@ class SyntaxPlanner:
                     viable and may end anywhere
         Cost        reading prefix and suffix; with a suffix, up to 0.2 s of searching
         """
-        mode: Mode = "infilling" if suffix else "continuation" if prefix else "whole"
+        if not (prefix or suffix):
+            return SyntaxSpec(language)
+        mode: Mode = "infilling" if suffix else "continuation"
         found = recover(self._language(language), prefix or "")
         spec = SyntaxSpec(language, mode, found.prefix, suffix or None, degraded=found.degraded)
         if spec.suffix is None or self._joins(spec):
