@@ -8,6 +8,8 @@ answers 400 and names the field, and the arm is refused with that message.
     generate     /generate         the service's own prompt, one candidate
     n5-logprob   /generate         five candidates at T 0.2, the likeliest taken
     n5-examples  /generate         five candidates at T 0.2, those that pass the prompt's own examples preferred
+
+The last two ask for every candidate's code, so that one sampling serves each way to choose (`reselect.py`).
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class Arm:
     overrides: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-_FIVE: Final = {"candidates": 5, "temperature": 0.2}
+_FIVE: Final = {"candidates": 5, "temperature": 0.2, "return_candidates": True}
 ARMS: Final[dict[str, Arm]] = {
     arm.name: arm
     for arm in (

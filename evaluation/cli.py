@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import platformdirs
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from evaluation.ablation import read_ablation, run_ablation
 from evaluation.arms import ARMS, Arm, find_arm
@@ -19,8 +20,9 @@ from evaluation.figures import PAPER_COLUMNS, shown
 from evaluation.problems import Problem
 from evaluation.readability import ReadabilityModel, trained_for
 from evaluation.report import write_report
+from evaluation.reselect import Rule
 from evaluation.run_folder import RunFolder
-from evaluation.running import RunOptions, problems_of, rescore, run_suite
+from evaluation.running import RunOptions, problems_of, rescore, reselect, run_suite
 from evaluation.sampling import Pace
 from evaluation.scoring import Scorer
 from evaluation.suites import SUITES, load_suite, selection
@@ -67,6 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(again)
     again.set_defaults(command=_rescore)
 
+    chosen = commands.add_parser(
+        "reselect", help="choose otherwise among a run's candidates, without sampling"
+    )
+    chosen.add_argument("run", type=Path, metavar="RUN", help="a run of an arm with return_candidates")
+    chosen.add_argument("--by", required=True, choices=[*Rule], help="see evaluation/reselect.py")
+    chosen.add_argument("--output", type=Path, required=True)
+    _add_data(chosen)
+    chosen.set_defaults(command=_reselect)
+
     report = commands.add_parser("report", help="tables, charts and a page per problem")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     report.add_argument("--output", type=Path, default=Path("report"), help="default: report")
@@ -83,9 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(ablate)
     ablate.set_defaults(command=_ablate)
 
-    chosen = commands.add_parser("select-codecontests", help="make the fixed selection again (minutes)")
-    _add_data(chosen)
-    chosen.set_defaults(command=_select)
+    made = commands.add_parser("select-codecontests", help="make the fixed selection again (minutes)")
+    _add_data(made)
+    made.set_defaults(command=_select)
 
     suites = commands.add_parser("suites", help="which suites are here, with how many rows")
     _add_data(suites)
@@ -172,6 +183,14 @@ def _rescore(options: argparse.Namespace) -> int:
     return 0
 
 
+def _reselect(options: argparse.Namespace) -> int:
+    folder = reselect(
+        RunFolder(options.run), Rule(options.by), _data(options), options.problems, options.output
+    )
+    _show([_summary(folder, options)])
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     runs = [_summary(RunFolder(path), options) for path in options.runs]
     print(write_report(runs, options.output))
@@ -203,11 +222,15 @@ def _select(options: argparse.Namespace) -> int:
         raise DataMissingError("expected a folder of benchmarks; name one with --data")
     scorer = Scorer()
 
-    def passes(problem: Problem) -> bool:
+    async def passes(problem: Problem) -> bool:
         record = {"task_id": problem.task_id, "seed": 0, "index": 0, "program": problem.reference}
-        return scorer.score(problem, record)["status"] == "passed"
+        return (await scorer.score(problem, record))["status"] == "passed"
 
-    print(selection.write(selection.select(data, passes)))
+    async def choose() -> list[str]:
+        async with scorer:
+            return await selection.select(data, passes)
+
+    print(selection.write(asyncio.run(choose())))
     return 0
 
 
@@ -253,7 +276,8 @@ def _readability(data: Path | None) -> ReadabilityModel | None:
 
 
 def _show(runs: list[RunSummary]) -> None:
-    table = Table("suite", "arm", "problems", *PAPER_COLUMNS)
+    names = (Column(name, no_wrap=True) for name in ("suite", "arm"))
+    table = Table(*names, "problems", *PAPER_COLUMNS)
     for run in runs:
         cells = [shown(run.figures.get(name)) for name in PAPER_COLUMNS]
         table.add_row(run.config.suite, run.config.arm, str(run.config.num_problems), *cells)

@@ -46,6 +46,16 @@ def program_of(problem: Problem, answer: str) -> str:
     return _with_head(problem, fenced_code(answer))
 
 
+def code_of(problem: Problem, answer: str) -> str:
+    """Give the code that an answer holds, as the model wrote it: for the parse rate.
+
+    A Python program is what `sanitized` cuts out of it so that it parses: nearly all would.
+    """
+    if problem.language == "python" and problem.form in (Form.FUNCTION, Form.INSTRUCTION):
+        return fenced_code(answer)
+    return program_of(problem, answer)
+
+
 def infilled(problem: Problem, answer: str) -> str:
     """Give the middle: of a one-line gap the first line that is not blank."""
     if problem.suite != "infill-single":

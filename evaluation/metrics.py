@@ -57,7 +57,9 @@ def mean(values: Sequence[float]) -> float:
 def parse_check(language: str) -> Callable[[str], bool] | None:
     """Give the test whether a program parses, by the language's own parser; None where its tool is missing.
 
-    Definition  parse rate: the share of answers that the language's own parser takes as a whole file.
+    Definition  parse rate: the share of answers whose code, as the model wrote it (of a fence its inside), the
+                language's own parser takes as a whole file. Not what the extraction made of it: of Python that is cut
+                so that it parses.
     Source      the parsers: CPython's `ast.parse`; `node --check`; `gofmt -e`; `g++ -fsyntax-only`, `javac` and
                 `rustc` would need types and imports and are not used here.
     Fails       for fragments, and for programs cut at max_tokens; an empty answer parses in Python, so empty

@@ -16,11 +16,13 @@ itself. Infilling: /v1/completions with `suffix`; the service writes the FIM tem
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import Any, Final
 
 from evaluation.arms import Arm, Route
 from evaluation.problems import Form, Problem
+from evaluation.python_syntax import python_expression
 
 INSTRUCTION: Final = (
     "Please provide a self-contained Python script that solves the following problem "
@@ -45,6 +47,9 @@ _COMPLETE: Final = (
     "Here is the given code to do completion:\n```{language}\n{code}\n```"
 )
 _MAX_TOKENS: Final = {Form.FUNCTION: 768, Form.INSTRUCTION: 768, Form.PROGRAM: 1024, Form.INFILL: 256}
+# The service's default bounds.
+_MAX_EXAMPLES: Final = 16
+_MAX_CALL_CHARS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +70,41 @@ def request_for(
     )
     overrides = dict(arm.overrides)
     if overrides.get("select") == "examples":
-        request.body["examples"] = [{"input": a, "output": b} for a, b in problem.examples]
-        if not problem.examples:
+        examples = runnable_examples(problem)
+        request.body["examples"] = [{"input": a, "output": b} for a, b in examples]
+        if problem.form is Form.PROGRAM:
+            request.body["examples_form"] = "stdin"
+        if not examples:
             # Nothing to select by: the likeliest candidate, as the service does among equals.
             overrides["select"] = "logprob"
     if temperature == 0 and "temperature" in overrides:
         overrides["temperature"] = arm.overrides["temperature"]
     request.body.update(overrides)
     return request
+
+
+def runnable_examples(problem: Problem) -> tuple[tuple[str, str], ...]:
+    """Give the examples that the service can run, within its bounds: of a function, those that are a call and a value.
+
+    HumanEval's docstrings hold seven that are neither (`>>> f([]) == None`, with no line of its own below).
+    """
+    runnable = problem.examples
+    if problem.form is not Form.PROGRAM:
+        runnable = tuple((call, value) for call, value in runnable if _is_call(call) and _parses(value))
+        runnable = tuple(pair for pair in runnable if max(map(len, pair)) <= _MAX_CALL_CHARS)
+    return runnable[:_MAX_EXAMPLES]
+
+
+def _is_call(text: str) -> bool:
+    return _parses(text) and any(isinstance(node, ast.Call) for node in ast.walk(python_expression(text)))
+
+
+def _parses(text: str) -> bool:
+    try:
+        python_expression(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _layout(problem: Problem, route: Route) -> Request:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from evaluation.extraction import program_of
 from evaluation.problems import Loaded, Problem
 from evaluation.progress import run_progress
 from evaluation.records import RecordWriter
-from evaluation.run_folder import RunConfig, RunFolder, problems_digest
-from evaluation.sampling import Pace, Score, sample_run
+from evaluation.reselect import Rule, chosen_by
+from evaluation.run_folder import RunConfig, RunFolder, key_of, problems_digest
+from evaluation.sampling import Pace, Watcher, sample_run
 from evaluation.scoring import Scorer
 from evaluation.suites import load_suite
 
@@ -44,11 +46,11 @@ def run_suite(options: RunOptions) -> RunFolder:
     """Take and score the samples that the run's folder lacks. Raises EvaluationError."""
     _require_sense(options)
     loaded = _limited(load_suite(options.suite, options.data, options.problems_file), options.limit)
-    scorer = Scorer() if options.score else None
+    scorer = Scorer(options.pace.scorers) if options.score else None
     config = asyncio.run(_config(options, loaded))
     folder = RunFolder(options.output)
     folder.open(config)
-    _sample(folder, config, loaded.problems, scorer.score if scorer else None, options.pace)
+    _sample(folder, config, loaded.problems, scorer, options.pace)
     return folder
 
 
@@ -78,10 +80,34 @@ def rescore(source: RunFolder, suite: str, data: Path | None, output: Path) -> R
     there = folder.samples()
     with RecordWriter(folder.samples_file) as writer:
         for record in records:
-            if (record["task_id"], record["seed"], record["index"]) not in there:
+            if key_of(record) not in there:
                 program = program_of(problems[record["task_id"]], record["answer"])
                 writer.append({**record, "program": program})
-    _sample(folder, config, kept, Scorer().score, Pace())
+    _sample(folder, config, kept, Scorer(), Pace())
+    return folder
+
+
+def reselect(
+    source: RunFolder, rule: Rule, data: Path | None, problems_file: Path | None, output: Path
+) -> RunFolder:
+    """Choose by another rule among the candidates of a run, without sampling again, and judge what is chosen.
+
+    The same candidates under each rule: runs made so differ by the choice alone. Raises EvaluationError.
+    """
+    config = source.config()
+    problems = problems_of(source, data, problems_file)
+    by_id = {problem.task_id: problem for problem in problems}
+    chosen = [record for sample in source.samples().values() for record in chosen_by(rule, sample, config)]
+    per_sample = len(chosen) // max(1, len(source.samples()))
+    folder = RunFolder(output)
+    folder.open(dataclasses.replace(config, arm=f"{config.arm}@{rule}", samples=config.samples * per_sample))
+    there = folder.samples()
+    with RecordWriter(folder.samples_file) as writer:
+        for record in chosen:
+            if key_of(record) not in there:
+                program = program_of(by_id[record["task_id"]], record["answer"])
+                writer.append({**record, "program": program})
+    _sample(folder, folder.config(), problems, Scorer(), Pace())
     return folder
 
 
@@ -102,14 +128,19 @@ def problems_of(folder: RunFolder, data: Path | None, problems_file: Path | None
 
 
 def _sample(
-    folder: RunFolder, config: RunConfig, problems: Sequence[Problem], score: Score | None, pace: Pace
+    folder: RunFolder, config: RunConfig, problems: Sequence[Problem], scorer: Scorer | None, pace: Pace
 ) -> None:
+    async def go(watcher: Watcher) -> None:
+        async with AsyncExitStack() as stack:
+            score = (await stack.enter_async_context(scorer)).score if scorer is not None else None
+            await sample_run(folder, config, problems, score, watcher, pace)
+
     verdicts = folder.verdicts().values()
     passed = sum(verdict["status"] == "passed" for verdict in verdicts)
     total, done = len(config.keys(problems)), len(folder.samples())
     title = f"{config.suite} / {config.arm}"
     with run_progress(title, total, done, passed, len(verdicts)) as watcher:
-        asyncio.run(sample_run(folder, config, problems, score, watcher, pace))
+        asyncio.run(go(watcher))
 
 
 async def _config(options: RunOptions, loaded: Loaded) -> RunConfig:
@@ -137,8 +168,10 @@ def _limited(loaded: Loaded, limit: int | None) -> Loaded:
 
 
 def _require_sense(options: RunOptions) -> None:
-    if min(options.samples, options.seeds, options.pace.concurrency, options.limit or 1) < 1:
-        raise ConfigError("--samples, --seeds, --limit, --concurrency: expected at least 1")
+    if min(options.samples, options.seeds, options.pace.concurrency, options.pace.scorers) < 1 or (
+        options.limit is not None and options.limit < 1
+    ):
+        raise ConfigError("--samples, --seeds, --limit, --concurrency, --scorers: expected at least 1")
     temperature = options.arm.overrides.get("temperature", options.temperature)
     if temperature == 0 and options.samples * options.seeds > 1:
         raise ConfigError(

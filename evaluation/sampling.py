@@ -1,6 +1,6 @@
 """Samples a service: many requests at once, each answer on disk as soon as it is there.
 
-    pending keys ──► workers (one request each) ──► samples.jsonl ──► scoring threads ──► verdicts.jsonl
+    pending keys ──► workers (one request each) ──► samples.jsonl ──► sandboxes ──► verdicts.jsonl
 
 The number of workers is what saturates the engine; nothing else waits. Order of answers does not matter: request
 seeds come from the sample's key, so an interrupted run that goes on asks exactly for what is missing.
@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -24,7 +23,7 @@ from evaluation.prompts import request_for
 from evaluation.records import Record, RecordWriter
 from evaluation.run_folder import Key, RunConfig, RunFolder
 
-Score = Callable[[Problem, Record], Record]
+Score = Callable[[Problem, Record], Awaitable[Record]]
 _FIRST_WAIT_SECONDS: Final = 0.25
 _LONGEST_WAIT_SECONDS: Final = 5.0
 
@@ -47,7 +46,7 @@ class Pace:
 
     concurrency       requests at once
     patience_seconds  how long it may give no answer at all before the run stops
-    scorers           threads that score; each runs one sandbox
+    scorers           sandboxes at once
     """
 
     concurrency: int = 32
@@ -108,29 +107,22 @@ class _Run:
         pending = [key for key in keys if key not in have]
         waiting = [record for key, record in have.items() if _needs_score(scored.get(key))]
         started, self._last_answer = time.monotonic(), time.monotonic()
-        pool = ThreadPoolExecutor(max(1, self._pace.scorers), thread_name_prefix="score")
-        scoring = [self._start_scoring(pool, record) for record in waiting] if self._score else []
+        scoring = [self._start_scoring(record) for record in waiting] if self._score else []
         try:
             queue = iter(pending)
             workers = [
-                self._worker(client, queue, pool, scoring)
-                for _ in range(min(self._pace.concurrency, len(pending)))
+                self._worker(client, queue, scoring) for _ in range(min(self._pace.concurrency, len(pending)))
             ]
             await asyncio.gather(*workers)
         finally:
             self._end_session(time.monotonic() - started)
             results = await asyncio.gather(*scoring, return_exceptions=True)
-            pool.shutdown(wait=True, cancel_futures=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failure := self._failure or next(iter(failures), None):
             raise failure
 
     async def _worker(
-        self,
-        client: ServiceClient,
-        queue: Iterator[Key],
-        pool: ThreadPoolExecutor,
-        scoring: list[asyncio.Task[None]],
+        self, client: ServiceClient, queue: Iterator[Key], scoring: list[asyncio.Task[None]]
     ) -> None:
         for key in queue:
             if self._failure is not None:
@@ -143,7 +135,7 @@ class _Run:
                 return
             self._watcher.sampled(record)
             if self._score is not None:
-                scoring.append(self._start_scoring(pool, record))
+                scoring.append(self._start_scoring(record))
 
     async def _sample(self, client: ServiceClient, key: Key) -> Record:
         task_id, seed, index = key
@@ -179,14 +171,14 @@ class _Run:
                 f"samples are kept in {self._folder.path}; the same command goes on from there"
             ) from busy
 
-    def _start_scoring(self, pool: ThreadPoolExecutor, record: Record) -> asyncio.Task[None]:
-        return asyncio.create_task(self._score_one(pool, record))
+    def _start_scoring(self, record: Record) -> asyncio.Task[None]:
+        return asyncio.create_task(self._score_one(record))
 
-    async def _score_one(self, pool: ThreadPoolExecutor, record: Record) -> None:
+    async def _score_one(self, record: Record) -> None:
         assert self._score is not None
         problem = self._problems[record["task_id"]]
         try:
-            verdict = await asyncio.get_running_loop().run_in_executor(pool, self._score, problem, record)
+            verdict = await self._score(problem, record)
             self.verdicts.append(verdict)
         except EvaluationError as error:
             self._failure = self._failure or error

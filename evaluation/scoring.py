@@ -1,21 +1,24 @@
 """Answers to verdicts, in the sandbox. The only module that calls it.
 
 A verdict's record: the sample's key, `status` of the sandbox's closed set, `detail`, `executed` (for CESR), `parses`
-(null where the language's parser is not here), seconds, design and isolation. A sandbox_error is tried three times,
-and so is a timeout of a program that hardly used its time: it may have been kept waiting.
+(null where the language's parser is not here), seconds, design and isolation. What is tried again, a sandbox_error
+and a timeout of a program that was kept waiting, is the sandbox pool's business.
 """
 
 from __future__ import annotations
 
 import ast
+import asyncio
 import math
-import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from evaluation.errors import EvaluationError, SandboxMissingError
+from evaluation.extraction import code_of
 from evaluation.go_tests import go_head, go_program
 from evaluation.metrics import EXECUTED, parse_check
 from evaluation.oracles import is_right
@@ -30,15 +33,12 @@ from sandbox import (
     NoIsolationError,
     Raised,
     Returned,
+    SandboxPool,
     Status,
     Verdict,
     prove_isolation,
-    run,
-    run_calls,
-    run_stdin,
 )
 
-_TRIES: Final = 3
 ASSERT_LIMITS: Final = Limits(cpu_seconds=5.0, wall_seconds=15.0)
 # All calls of a problem together; some Plus inputs are heavy for the reference itself.
 CALLS_LIMITS: Final = Limits(cpu_seconds=20.0, wall_seconds=60.0, memory_bytes=2 << 30)
@@ -50,9 +50,12 @@ _RAISED: Final = ("the program raised", "loading the program raised")
 
 
 class Scorer:
-    """Judges samples, from several threads at once. Raises SandboxMissingError when nothing here may run code."""
+    """Judges samples, as many at once as it has sandboxes: `async with Scorer() as scorer`.
 
-    def __init__(self) -> None:
+    Raises SandboxMissingError when it is made where nothing may run code.
+    """
+
+    def __init__(self, sandboxes: int = 2) -> None:
         try:
             self._isolation: Isolation = prove_isolation()
         except NoIsolationError as error:
@@ -61,20 +64,30 @@ class Scorer:
             ) from error
         self._parsers: dict[str, Callable[[str], bool] | None] = {}
         self._expected: dict[str, tuple[list[list[Any]], list[Any]]] = {}
-        self._lock = threading.Lock()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._pool = SandboxPool(sandboxes, isolation=self._isolation)
+
+    async def __aenter__(self) -> Self:
+        await self._pool.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._pool.__aexit__(kind, error, trace)
 
     @property
     def isolation(self) -> str:
         """Name the method that holds the programs."""
         return self._isolation.describe()
 
-    def score(self, problem: Problem, record: Record) -> Record:
+    async def score(self, problem: Problem, record: Record) -> Record:
         """Judge one sample."""
         program = record["program"]
         if record.get("refused"):
             verdict, raised = Verdict(Status.FAILED, f"not answered: {record['refused']}"), True
         else:
-            verdict, raised = self._judged(problem, program)
+            verdict, raised = await self._judged(problem, program)
         return {
             "task_id": record["task_id"],
             "seed": record["seed"],
@@ -82,94 +95,73 @@ class Scorer:
             "status": str(verdict.status),
             "detail": verdict.detail[:400],
             "executed": verdict.status in EXECUTED and not raised,
-            "parses": self._parses(problem.language, program),
+            "parses": await asyncio.to_thread(self._parses, problem.language, _code(problem, record)),
             "seconds": round(verdict.seconds, 4),
             "cpu_seconds": round(verdict.cpu_seconds, 4),
             "design": verdict.design,
             "isolation": verdict.isolation,
         }
 
-    def _judged(self, problem: Problem, program: str) -> tuple[Verdict, bool]:
+    async def _judged(self, problem: Problem, program: str) -> tuple[Verdict, bool]:
         if (reason := _unreadable(program)) is not None:
             return Verdict(Status.COMPILE_ERROR, reason), False
-        verdict, raised = Verdict(Status.SANDBOX_ERROR, "not tried"), False
-        for _ in range(_TRIES):
-            try:
-                verdict, raised = self._judge(problem, program)
-            except (LanguageMissingError, NoIsolationError) as error:
-                raise SandboxMissingError(str(error)) from error
-            except InvalidTaskError as error:
-                raise EvaluationError(
-                    f"{problem.task_id}: the sandbox cannot run its tests: {error}"
-                ) from error
-            if verdict.status is not Status.SANDBOX_ERROR and not _was_kept_waiting(verdict):
-                break
-        return verdict, raised
+        try:
+            return await self._judge(problem, program)
+        except (LanguageMissingError, NoIsolationError) as error:
+            raise SandboxMissingError(str(error)) from error
+        except InvalidTaskError as error:
+            raise EvaluationError(f"{problem.task_id}: the sandbox cannot run its tests: {error}") from error
 
-    def _judge(self, problem: Problem, program: str) -> tuple[Verdict, bool]:
+    async def _judge(self, problem: Problem, program: str) -> tuple[Verdict, bool]:
         checks = problem.checks
         if isinstance(checks, Calls):
-            return self._judge_calls(problem, checks, program)
+            return await self._judge_calls(problem, checks, program)
         if isinstance(checks, Stdin):
-            verdict = run_stdin(
-                program, problem.language, checks.cases, STDIN_LIMITS, isolation=self._isolation
-            )
+            verdict = await self._pool.run_stdin(program, problem.language, checks.cases, STDIN_LIMITS)
             return verdict, False
-        verdict = self._run_tests(problem, checks, program)
+        verdict = await self._run_tests(problem, checks, program)
         return verdict, any(text in verdict.detail for text in _RAISED)
 
-    def _run_tests(self, problem: Problem, checks: AssertCode, program: str) -> Verdict:
+    async def _run_tests(self, problem: Problem, checks: AssertCode, program: str) -> Verdict:
         if problem.language == "python":
-            judge = partial(run, prelude=checks.setup, isolation=self._isolation)
-            verdict = judge(program, checks.code, "python", ASSERT_LIMITS)
+            judge = partial(self._pool.run, prelude=checks.setup)
+            verdict = await judge(program, checks.code, "python", ASSERT_LIMITS)
             if _NOT_PLAIN in verdict.detail:
                 # A value that cannot leave its process (a match object): judged where it is.
-                verdict = judge(program, checks.code, "python", ASSERT_LIMITS, design="nonce")
+                verdict = await judge(program, checks.code, "python", ASSERT_LIMITS, design="nonce")
             return verdict
         whole = program
         if checks.setup and problem.language == "go":
             whole = go_head(checks.setup, program, checks.code) + go_program(checks.setup, program)
         elif checks.setup:
             whole = f"{checks.setup}\n{program}"
-        return run(whole, checks.code, problem.language, ASSERT_LIMITS, isolation=self._isolation)
+        return await self._pool.run(whole, checks.code, problem.language, ASSERT_LIMITS)
 
-    def _judge_calls(self, problem: Problem, checks: Calls, program: str) -> tuple[Verdict, bool]:
+    async def _judge_calls(self, problem: Problem, checks: Calls, program: str) -> tuple[Verdict, bool]:
         entry_point = problem.entry_point or ""
-        inputs, expected = self._calls_of(problem, checks)
-        calls = run_calls(program, entry_point, inputs, CALLS_LIMITS, isolation=self._isolation)
+        inputs, expected = await self._calls_of(problem, checks)
+        calls = await self._pool.run_calls(program, entry_point, inputs, CALLS_LIMITS)
         if not calls.verdict.is_passed:
             return calls.verdict, any(text in calls.verdict.detail for text in _RAISED)
-        answers = [*zip(inputs, expected, calls.answers, strict=True)]
-        raised = [answer for _, _, answer in answers if _value_of(answer) is answer]
-        for number, (arguments, value, answer) in enumerate(answers, start=1):
-            got = _value_of(answer)
-            if got is not answer and is_right(entry_point, arguments, value, got, checks.atol):
-                continue
-            said = (
-                f"gave {answer.value!r:.80}"
-                if isinstance(answer, Returned)
-                else f"the program raised {answer.kind}"
-            )
-            detail = f"call {number} of {len(answers)}, {arguments!r:.80}: expected {value!r:.80}, {said}"
-            return _with(calls.verdict, Status.FAILED, detail), bool(raised)
-        return calls.verdict, bool(raised)
+        # Plus inputs can be large: compared beside the event loop.
+        return await asyncio.to_thread(
+            _compared, entry_point, inputs, expected, calls.answers, calls.verdict, checks.atol
+        )
 
-    def _calls_of(self, problem: Problem, checks: Calls) -> tuple[list[list[Any]], list[Any]]:
-        with self._lock:
+    async def _calls_of(self, problem: Problem, checks: Calls) -> tuple[list[list[Any]], list[Any]]:
+        async with self._locks[problem.task_id]:
             if problem.task_id not in self._expected:
-                inputs = literal(checks.inputs_literal)
-                results = checks.results_literal
-                expected = (
-                    literal(results) if results is not None else self._reference_results(problem, inputs)
-                )
+                inputs = await asyncio.to_thread(literal, checks.inputs_literal)
+                if checks.results_literal is not None:
+                    expected = await asyncio.to_thread(literal, checks.results_literal)
+                else:
+                    expected = await self._reference_results(problem, inputs)
                 self._expected[problem.task_id] = inputs, expected
             return self._expected[problem.task_id]
 
-    def _reference_results(self, problem: Problem, inputs: list[list[Any]]) -> list[Any]:
+    async def _reference_results(self, problem: Problem, inputs: list[list[Any]]) -> list[Any]:
         assert problem.reference is not None
-        calls = run_calls(
-            problem.reference, problem.entry_point or "", inputs, CALLS_LIMITS, isolation=self._isolation
-        )
+        calls = await self._pool.run_calls(problem.reference, problem.entry_point or "", inputs, CALLS_LIMITS)
         values = [answer.value for answer in calls.answers if isinstance(answer, Returned)]
         if len(values) != len(inputs):
             raise EvaluationError(
@@ -184,9 +176,34 @@ class Scorer:
         return check(program) if check is not None else None
 
 
-def _was_kept_waiting(verdict: Verdict) -> bool:
-    """Whether a program ran out of time while it hardly ran: perhaps the fault of what ran beside it."""
-    return verdict.status is Status.TIMEOUT and verdict.cpu_seconds < ASSERT_LIMITS.cpu_seconds / 2
+def _code(problem: Problem, record: Record) -> str:
+    """Give what has to parse: the answer's code; the program where there was no answer (a reference)."""
+    return code_of(problem, record["answer"]) if "answer" in record else record["program"]
+
+
+def _compared(
+    entry_point: str,
+    inputs: list[list[Any]],
+    expected: list[Any],
+    got: Sequence[Returned | Raised],
+    verdict: Verdict,
+    atol: float,
+) -> tuple[Verdict, bool]:
+    """Give the verdict on what the calls gave, and whether any of them raised."""
+    answers = [*zip(inputs, expected, got, strict=True)]
+    raised = any(_value_of(answer) is answer for answer in got)
+    for number, (arguments, value, answer) in enumerate(answers, start=1):
+        result = _value_of(answer)
+        if result is not answer and is_right(entry_point, arguments, value, result, atol):
+            continue
+        said = (
+            f"gave {answer.value!r:.80}"
+            if isinstance(answer, Returned)
+            else f"the program raised {answer.kind}"
+        )
+        detail = f"call {number} of {len(answers)}, {arguments!r:.80}: expected {value!r:.80}, {said}"
+        return replace(verdict, status=Status.FAILED, detail=detail), raised
+    return verdict, raised
 
 
 def _unreadable(program: str) -> str | None:
@@ -219,7 +236,3 @@ def _value_of(answer: Returned | Raised) -> Any:
     if isinstance(answer, Returned):
         return answer.value
     return object() if answer.kind == "NotPlainError" else answer
-
-
-def _with(verdict: Verdict, status: Status, detail: str) -> Verdict:
-    return replace(verdict, status=status, detail=detail)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandbox.command import Command, slot_uid
@@ -81,14 +81,14 @@ class Built:
 
 
 @contextmanager
-def build(toolchain: Toolchain, sources: Sources, place: Place) -> Generator[Built]:
+def build(toolchain: Toolchain, sources: Sources, limits: Limits, place: Place) -> Generator[Built]:
     """Compile where the language compiles. Raises BuildFailedError, LaunchError."""
     with job_folder(sources.files, place.uid) as job:
         if not toolchain.compile:
             yield Built(toolchain, job, sources.main, place)
             return
         with _output_folder(place.uid) as out:
-            _compile(toolchain, sources, job, out, place)
+            _compile(toolchain, sources, job, out, _compiler_limits(limits), place)
             yield Built(toolchain, out, sources.main, place)
 
 
@@ -99,7 +99,14 @@ def _output_folder(uid: int | None) -> Generator[Path]:
         yield Path(folder)
 
 
-def _compile(toolchain: Toolchain, sources: Sources, job: Path, out: Path, place: Place) -> None:
+def _compiler_limits(limits: Limits) -> Limits:
+    seconds = limits.compile_seconds
+    return replace(COMPILE_LIMITS, cpu_seconds=seconds, wall_seconds=1.5 * seconds)
+
+
+def _compile(
+    toolchain: Toolchain, sources: Sources, job: Path, out: Path, limits: Limits, place: Place
+) -> None:
     words: list[str] = []
     compiler, *usual = toolchain.compile
     for word in (compiler, *(sources.compile or usual)):
@@ -107,7 +114,7 @@ def _compile(toolchain: Toolchain, sources: Sources, job: Path, out: Path, place
     command = Command(
         tuple(words),
         job,
-        COMPILE_LIMITS,
+        limits,
         out=out,
         mounts=toolchain.mounts,
         environment=toolchain.environment,

@@ -20,7 +20,7 @@ from sandbox.inside import codec
 from sandbox.languages import find_toolchain
 from sandbox.launch import start
 from sandbox.limits import Limits
-from sandbox.scripts import candidate_script
+from sandbox.scripts import candidate_driver
 from sandbox.supervise import Outcome, supervise
 from sandbox.verdict import Status, Verdict
 from sandbox.verdict_of import failure_of, make_verdict
@@ -94,14 +94,15 @@ def _requests(entry_point: str, inputs: Sequence[Sequence[object]]) -> bytes:
 
 def _run(program: str, requests: bytes, limits: Limits, place: Place) -> Outcome:
     _, python = find_toolchain("python")
-    files = {"driver.py": candidate_script(), "program.py": program.encode(), "requests": requests}
+    driver, code = candidate_driver(python)
+    files = {driver: code, "program.py": program.encode(), "requests": requests}
     with ExitStack() as stack:
         job = stack.enter_context(job_folder(files, place.uid))
         source = stack.enter_context((job / "requests").open("rb"))
         answers_out, answers_in = os.pipe()
         target = stack.enter_context(os.fdopen(answers_in, "wb"))
         ends = [source.fileno(), answers_in]
-        words = (*python.run[:-1], "{job}/driver.py", "{job}/program.py", *map(str, ends))
+        words = (*python.run[:-1], f"{{job}}/{driver}", "{job}/program.py", *map(str, ends))
         command = Command(
             words, job, limits, mounts=python.mounts, environment=python.environment, uid=place.uid
         )

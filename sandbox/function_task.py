@@ -13,7 +13,7 @@ from sandbox.command import Command, slot_uid
 from sandbox.languages import find_toolchain
 from sandbox.launch import Method, Started, start
 from sandbox.limits import Limits
-from sandbox.scripts import candidate_script, tester_script
+from sandbox.scripts import candidate_driver, tester_driver
 from sandbox.supervise import Outcome, abandon, supervise
 from sandbox.verdict import Status, Verdict
 from sandbox.verdict_of import failure_of, make_verdict
@@ -41,16 +41,21 @@ class FunctionTask:
 def run_function_task(task: FunctionTask, limits: Limits, method: Method, slot: int) -> Verdict | None:
     """Judge the program; None when its tests cannot be expressed as calls (they use its classes)."""
     told = {"tests": task.tests, "prelude": task.prelude, "entry_point": task.entry_point}
-    candidate_files = {"driver.py": candidate_script(), "program.py": task.program.encode()}
-    tester_files = {"driver.py": tester_script(), "task.json": json.dumps(told).encode()}
+    _, python = find_toolchain("python")
+    (candidate_name, candidate_code), (tester_name, tester_code) = (
+        candidate_driver(python),
+        tester_driver(python),
+    )
+    candidate_files = {candidate_name: candidate_code, "program.py": task.program.encode()}
+    tester_files = {tester_name: tester_code, "task.json": json.dumps(told).encode()}
     with ExitStack() as stack:
         (request_out, request_in), (reply_out, reply_in), (report_out, report_in) = _pipes(stack, 3)
         candidate = stack.enter_context(
-            _driver(candidate_files, "program.py", (request_out, reply_in), limits, method, slot_uid(slot, 0))
+            _driver(candidate_files, (request_out, reply_in), limits, method, slot_uid(slot, 0))
         )
         tester_ends = (request_in, reply_out, report_in)
         tester = stack.enter_context(
-            _driver(tester_files, "task.json", tester_ends, _tester_limits(limits), method, slot_uid(slot, 1))
+            _driver(tester_files, tester_ends, _tester_limits(limits), method, slot_uid(slot, 1))
         )
         for end in (request_out, reply_in, *tester_ends):
             end.close()
@@ -83,13 +88,13 @@ def _tester_limits(limits: Limits) -> Limits:
 
 @contextmanager
 def _driver(
-    files: Files, argument: str, ends: Sequence[FileIO], limits: Limits, method: Method, uid: int | None
+    files: Files, ends: Sequence[FileIO], limits: Limits, method: Method, uid: int | None
 ) -> Generator[Started]:
-    """Start a driver with its files, which last as long as the block; the process does not outlast it."""
+    """Start a driver, the first of its files, with the second; neither files nor process outlast the block."""
     _, python = find_toolchain("python")
     fds = [end.fileno() for end in ends]
     with job_folder(files, uid) as job:
-        words = (*python.run[:-1], "{job}/driver.py", f"{{job}}/{argument}", *map(str, fds))
+        words = (*python.run[:-1], *(f"{{job}}/{name}" for name in files), *map(str, fds))
         command = Command(words, job, limits, mounts=python.mounts, environment=python.environment, uid=uid)
         started = start(method, command, pass_fds=fds)
         try:

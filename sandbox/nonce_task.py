@@ -51,7 +51,7 @@ def _run(
 ) -> Verdict:
     task = NonceTask(program, tests, secrets.token_hex(16), is_control)
     try:
-        with build(toolchain, make_sources(language, task), place) as built:
+        with build(toolchain, make_sources(language, task), limits, place) as built:
             outcome = built.run(limits)
     except BuildFailedError as error:
         return make_verdict(error.status, error.detail, error.outcome, "nonce")

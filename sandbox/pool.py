@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox.calls_task import Calls
-from sandbox.errors import InvalidTaskError
+from sandbox.errors import InvalidTaskError, LanguageMissingError
 from sandbox.limits import Limits
-from sandbox.runner import DEFAULT_LIMITS, run, run_calls, run_stdin
+from sandbox.runner import DEFAULT_LIMITS, require_language, run, run_calls, run_stdin
 from sandbox.selftest import Isolation, prove_isolation
 from sandbox.verdict import Status, Verdict
 
@@ -27,18 +27,25 @@ class SandboxPool:
 
     A sandbox_error is tried again, `attempts` times in all; what is left of them says nothing about the program, and
     an evaluation has to stop. A timeout by wall clock alone, while others were running, is tried once more with the
-    machine to itself: it may have been the others' fault.
+    machine to itself: it may have been the others' fault. A service where strangers' programs share the pool switches
+    that off (`retries_timeouts`): one that sleeps would keep the others waiting.
 
     Raises NoIsolationError when it is entered on a machine where nothing holds untrusted code.
     """
 
     def __init__(
-        self, slots: int | None = None, *, isolation: Isolation | None = None, attempts: int = 3
+        self,
+        slots: int | None = None,
+        *,
+        isolation: Isolation | None = None,
+        attempts: int = 3,
+        retries_timeouts: bool = True,
     ) -> None:
         self.slots = slots if slots is not None else os.cpu_count() or 1
         if self.slots < 1 or attempts < 1:
             raise InvalidTaskError(f"expected at least one slot and one attempt, got {slots} and {attempts}")
         self._attempts = attempts
+        self._retries_timeouts = retries_timeouts
         self._isolation = isolation
         self._threads = ThreadPoolExecutor(self.slots, thread_name_prefix="sandbox")
         self._change = asyncio.Condition()
@@ -97,6 +104,15 @@ class SandboxPool:
         verdict = await self._judge(call, limits)
         return replace(kept[-1], verdict=verdict)
 
+    async def missing(self, language: str) -> str | None:
+        """Say why a language cannot be run here, or None. Raises InvalidTaskError for one that is not known."""
+        assert self._isolation is not None
+        try:
+            await asyncio.to_thread(require_language, language, self._isolation)
+        except LanguageMissingError as error:
+            return str(error)
+        return None
+
     async def _judge(self, call: Callable[[], Verdict], limits: Limits) -> Verdict:
         verdict, had_company = await self._try(call)
         for attempt in range(1, self._attempts):
@@ -105,7 +121,7 @@ class SandboxPool:
             await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
             verdict, had_company = await self._try(call)
         starved = verdict.status is Status.TIMEOUT and verdict.cpu_seconds < limits.cpu_seconds / 2
-        if starved and had_company:
+        if starved and had_company and self._retries_timeouts:
             async with self._alone():
                 verdict = await self._in_thread(call)
         return verdict

@@ -47,8 +47,9 @@ def _children(pid: int) -> list[int]:
     children: list[int] = []
     # A process that ends while it is read has no children any more.
     with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            children += map(int, (task / "children").read_text().split())
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - pathlib takes three times as long, 50 times a second
+            with open(f"/proc/{pid}/task/{task}/children") as source:  # noqa: PTH123
+                children += map(int, source.read().split())
     return children
 
 

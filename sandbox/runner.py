@@ -118,16 +118,21 @@ def run_calls(
     return Calls(found[-1].answers if found else (), verdict)
 
 
-def _in_slot(
-    judge: Callable[[Place], Verdict], language: str, isolation: Isolation | None, design: Design
-) -> Verdict:
-    """Run in a free slot; what goes wrong with the sandbox itself becomes the verdict sandbox_error."""
-    held = isolation or prove_isolation()
+def require_language(language: str, held: Isolation) -> None:
+    """Raise InvalidTaskError or LanguageMissingError unless a language can be run by the method in force."""
     _, toolchain = find_toolchain(language)
     if held.method is Method.LANDLOCK and not landlock.is_reachable(toolchain.mounts):
         raise LanguageMissingError(
             language, "its toolchain lies in a folder that only root may enter (no mounts here)"
         )
+
+
+def _in_slot(
+    judge: Callable[[Place], Verdict], language: str, isolation: Isolation | None, design: Design
+) -> Verdict:
+    """Run in a free slot; what goes wrong with the sandbox itself becomes the verdict sandbox_error."""
+    held = isolation or prove_isolation()
+    require_language(language, held)
     begun = time.monotonic()
     try:
         with take_slot() as slot:

@@ -64,7 +64,7 @@ def run_stdin_task(
 ) -> Verdict:
     """Run the program on each case until one fails. Limits hold for each case. Raises LaunchError."""
     try:
-        with build(toolchain, program_sources(program, language), place) as built:
+        with build(toolchain, program_sources(program, language), limits, place) as built:
             return _run_cases(built, language.name, cases, limits)
     except BuildFailedError as error:
         return make_verdict(error.status, error.detail, error.outcome, "stdin")

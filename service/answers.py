@@ -67,12 +67,22 @@ class Answer:
         return self._logprob_sum / self.num_tokens
 
 
-def select_best(answers: Sequence[Answer]) -> Answer:
-    """Give the answer with the highest mean log-probability per token.
+def select_best(answers: Sequence[Answer], passed: Sequence[int | None] | None = None) -> int:
+    """Give the index of the answer that passed the most examples, among equals of the likeliest.
+
+    passed  how many examples each passed; None where that is not known, which counts as none
 
     Finished answers go before cut ones, and any code before none: a cut or empty answer is of no use, however likely
-    its tokens were. Ties go to the earlier one, so that equal seeds choose equally.
+    its tokens were. Likely is the mean log-probability per token. Ties go to the earlier one, so that equal seeds
+    choose equally.
     """
+    known = [count or 0 for count in passed] if passed is not None else [0] * len(answers)
     return max(
-        answers, key=lambda answer: (bool(answer.code), answer.finish_reason == "stop", answer.mean_logprob)
+        range(len(answers)),
+        key=lambda i: (
+            known[i],
+            bool(answers[i].code),
+            answers[i].finish_reason == "stop",
+            answers[i].mean_logprob,
+        ),
     )

@@ -107,6 +107,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     parts: Services = app.state.services
     tasks = [
         asyncio.create_task(_keep_engine(parts), name="engine-life"),
+        asyncio.create_task(parts.examples.open(), name="sandbox-proof"),
         asyncio.create_task(parts.metrics.watch_event_loop(), name="event-loop-lag"),
     ]
     try:
@@ -116,6 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await parts.examples.aclose()
         await parts.engine.shutdown()
         await parts.admission.aclose()
 

@@ -105,7 +105,7 @@ class EnginePlan:
             "gpu_memory_utilization": self.settings.engine.gpu_memory_utilization,
         }
         if self.device.value == "cpu":
-            arguments["worker_cls"] = "service.vllm_plugin.cpu_worker.CountingCpuWorker"
+            arguments["worker_cls"] = "service.vllm_plugin.masked_cpu_worker.MaskedCPUWorker"
         # On GPUs vLLM measures what is left for the cache, which is better than our estimate.
         if self.device.value == "cpu" or self.settings.engine.kv_cache_bytes is not None:
             arguments["kv_cache_memory_bytes"] = self.kv_cache_bytes.value

@@ -130,7 +130,8 @@ class FakeEngine:
                 for index in range(sampling.n):
                     record.see()
                     # A later candidate is likelier, so that a test can tell that the best one was chosen.
-                    yield Delta(index, word, 1, (position + 1) * (index - 8.0), reason if last else None)
+                    logprob_sum = (position + 1) * (index - 8.0) if sampling.logprobs else None
+                    yield Delta(index, word, 1, logprob_sum, reason if last else None)
             record.outcome = "finished"
         except EngineDeadError:
             record.outcome = "failed"

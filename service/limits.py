@@ -34,10 +34,6 @@ def check_generate(request: GenerateRequest, limits: LimitSettings) -> None:
     _refuse_parts(request, prefix="")
     if request.context.comments is not None or request.context.trace is not None:
         raise BadRequestError(f"context is {_UNAVAILABLE}.", param="context", code="not_available")
-    if request.select != "logprob":
-        raise BadRequestError(
-            f'select "examples" is {_UNAVAILABLE}; expected "logprob".', param="select", code="not_available"
-        )
 
 
 def check_options(options: CodeFusionOptions | None) -> None:

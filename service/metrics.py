@@ -71,6 +71,13 @@ class Metrics:
         self.inter_token_seconds = self._histogram(
             "inter_token", "Mean time between two tokens of one request.", _TOKEN_SECONDS
         )
+        self.example_runs = Counter(
+            "codefusion_example_runs", "Runs of candidates on a request's examples, by verdict.", ["verdict"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.example_seconds = self._histogram(
+            "examples", "Running a request's examples on all its candidates.", _SECONDS
+        )
         self.loop_lag_seconds = self._histogram(
             "event_loop_lag", "How late the event loop runs.", _LAG_SECONDS
         )

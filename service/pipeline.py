@@ -1,8 +1,9 @@
-"""One request, step by step: check, lay out the prompt, wait for a seat, generate, extract, report."""
+"""One request, step by step: check, lay out the prompt, wait for a seat, generate, extract, choose, report."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -14,6 +15,8 @@ from service.answers import Answer, select_best
 from service.deadline import within
 from service.engine import Engine, GenerationRequest, Sampling
 from service.errors import BadRequestError
+from service.example_runner import ExampleRunner
+from service.example_task import ExampleTask, example_task
 from service.keys import Principal
 from service.languages import Language, language
 from service.limits import check_generate, check_masked
@@ -31,6 +34,7 @@ from service.prompt_encoder import PromptEncoder
 from service.salt import CacheSalts
 from service.schemas.common import Usage
 from service.schemas.generate import (
+    Candidate,
     CandidateReport,
     GenerateRequest,
     GenerateResponse,
@@ -61,6 +65,7 @@ class Job:
     prompt: Prompt
     max_tokens: int
     started: float
+    examples: ExampleTask | None
     syntax: SyntaxSpec | None = None
 
     @property
@@ -74,6 +79,10 @@ class Job:
         extracted = self.language if self.prompt.form is Form.CHAT and not is_code else _VERBATIM
         return Answer(extracted, is_open=open_fence and self.opens_fence)
 
+    def program(self, code: str) -> str:
+        """Give the program that an answer makes: a completion is only a part of one."""
+        return f"{self.request.prefix or ''}{code}{self.request.suffix or ''}" if code else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -86,6 +95,15 @@ class Progress:
     syntax: SyntaxCounts | None
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which answer was chosen, and by what: the examples that each passed, where they were run."""
+
+    index: int
+    passed: list[int | None] | None = None
+    seconds: float = 0.0
+
+
 class GeneratePipeline:
     """What `POST /generate` does. One for the whole service; holds no state between requests."""
 
@@ -95,12 +113,14 @@ class GeneratePipeline:
         admission: Admission,
         salts: CacheSalts,
         settings: Settings,
+        examples: ExampleRunner,
         planner: SyntaxPlanner,
     ) -> None:
         self._engine = engine
         self._planner = planner
         self._admission = admission
         self._salts = salts
+        self._examples = examples
         self._limits = settings.limits
         self._defaults = settings.generate
 
@@ -173,16 +193,19 @@ class GeneratePipeline:
                     answer.has_ended for answer in answers
                 ):
                     break
-        best = select_best(answers)
+        choice = await self._choose(job, answers, principal)
         if not streams:
-            yield best.code
-        counts = task.counts.get(answers.index(best)) if task else None
-        is_valid = await self._is_valid(job, best)
+            yield answers[choice.index].code
+        counts = task.counts.get(choice.index) if task else None
+        is_valid = await self._is_valid(job, answers[choice.index])
         progress = Progress(seat.queue_seconds, first_token, cached, is_valid, counts)
-        yield self._report(job, answers, best, progress)
+        yield self._report(job, answers, choice, progress)
 
     async def _prepare(self, request: GenerateRequest, request_id: str, started: float) -> Job:
         wanted = language(request.language or self._defaults.language)
+        examples = example_task(request, wanted.name) if request.select == "examples" else None
+        if examples is not None:
+            await self._examples.require(examples)
         parts = _parts(request, wanted)
         context = self._engine.model.max_model_len
         if request.is_completion:
@@ -192,7 +215,7 @@ class GeneratePipeline:
         prompt = await self._fit(parts, room)
         max_tokens = min(request.max_tokens, context - len(prompt.token_ids))
         syntax = await self._plan_syntax(request, wanted)
-        return Job(request_id, request, wanted, prompt, max_tokens, started, syntax)
+        return Job(request_id, request, wanted, prompt, max_tokens, started, examples, syntax)
 
     async def _plan_syntax(self, request: GenerateRequest, wanted: Language) -> SyntaxSpec | None:
         if request.syntax == "off" or not is_masked(wanted.name):
@@ -214,6 +237,15 @@ class GeneratePipeline:
         if job.syntax is None:
             return None
         return await asyncio.to_thread(self._planner.is_valid, job.syntax, best.text)
+
+    async def _choose(self, job: Job, answers: list[Answer], principal: Principal) -> Choice:
+        """Choose the best answer. Its seats are free by now: running examples keeps nobody from the engine."""
+        if job.examples is None:
+            return Choice(select_best(answers))
+        started = time.monotonic()
+        programs = [job.program(answer.code) for answer in answers]
+        passed = await self._examples.count_passed(programs, job.examples, principal.tenant)
+        return Choice(select_best(answers, passed), passed, time.monotonic() - started)
 
     async def _fit(self, parts: PromptParts, room: int) -> Prompt:
         encoder, open_fence = self._encoder, self._defaults.open_fence
@@ -250,7 +282,10 @@ class GeneratePipeline:
             syntax=task,
         )
 
-    def _report(self, job: Job, answers: list[Answer], best: Answer, progress: Progress) -> GenerateResponse:
+    def _report(
+        self, job: Job, answers: list[Answer], choice: Choice, progress: Progress
+    ) -> GenerateResponse:
+        best = answers[choice.index]
         prompt_tokens = len(job.prompt.token_ids)
         completion_tokens = sum(answer.num_tokens for answer in answers)
         first_token = progress.first_token_seconds
@@ -263,7 +298,7 @@ class GeneratePipeline:
             syntax=syntax_report(job.syntax, [progress.syntax], is_valid=progress.is_valid),
             retrieved=[],
             steering={},
-            candidates=CandidateReport(generated=len(answers)),
+            candidates=_candidates(job, answers, choice),
             prompt=PromptReport(
                 trimmed_prefix_chars=job.prompt.trimmed_prefix_chars,
                 trimmed_suffix_chars=job.prompt.trimmed_suffix_chars,
@@ -276,12 +311,32 @@ class GeneratePipeline:
             ),
             timings_ms=Timings(
                 queue=_ms(progress.queue_seconds),
+                examples=_ms(choice.seconds),
                 first_token=None if first_token is None else _ms(first_token),
                 total=_ms(time.monotonic() - job.started),
                 mask_p50_us=progress.syntax.median_fill_microseconds if progress.syntax else 0.0,
                 mask_max_us=round(progress.syntax.max_fill_microseconds, 1) if progress.syntax else 0.0,
             ),
         )
+
+
+def _candidates(job: Job, answers: list[Answer], choice: Choice) -> CandidateReport:
+    passed: list[int | None] = choice.passed or [None] * len(answers)
+    wanted = len(job.request.examples)
+    return CandidateReport(
+        generated=len(answers),
+        passed_examples=None if choice.passed is None else passed.count(wanted),
+        chosen=choice.index,
+        each=[
+            Candidate(
+                passed_examples=count,
+                mean_logprob=answer.mean_logprob if math.isfinite(answer.mean_logprob) else None,
+                finish_reason=answer.finish_reason,
+                code=answer.code if job.request.return_candidates else None,
+            )
+            for answer, count in zip(answers, passed, strict=True)
+        ],
+    )
 
 
 def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:

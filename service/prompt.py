@@ -160,7 +160,12 @@ def chat_segments(messages: Sequence[Message]) -> tuple[Segment, ...]:
 
 
 def chat_messages(parts: PromptParts) -> tuple[Message, ...]:
-    """Write the progressive prompt (paper, 6.2): description, then signature, then constraints and examples."""
+    """Write the progressive prompt (paper, 6.2): description, then signature, then constraints and examples.
+
+    The demand at the end asks for complete code, not for "a code block and nothing else": after that, with the fence
+    opened for it, the 0.5B model repeated the block of the question and stopped, in 9 of 164 HumanEval answers. Now in
+    none of the same nine, of which 6 pass; of the first 60 problems 47 pass instead of 41 (McNemar p = 0.11).
+    """
     if not parts.prompt:
         raise EmptyPromptError
     language = parts.language
@@ -168,7 +173,7 @@ def chat_messages(parts: PromptParts) -> tuple[Message, ...]:
         return (Message("system", _SYSTEM_TEXT), Message("user", "\n\n".join(_sections(parts))))
     demand = (
         f"Write it in {language.display_name}. "
-        f"Answer with one ```{language.name} code block and nothing else: no text before it, none after it."
+        f"Answer with one ```{language.name} code block that holds the complete, working code."
     )
     return (Message("system", _SYSTEM_CODE), Message("user", "\n\n".join([*_sections(parts), demand])))
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from service.admission import Admission
 from service.engine import Engine
+from service.example_runner import ExampleRunner
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
 from service.openai_pipeline import OpenAIPipeline
@@ -27,6 +28,7 @@ class Services:
     lifecycle: Lifecycle
     metrics: Metrics
     admission: Admission
+    examples: ExampleRunner
     generate: GeneratePipeline
     openai: OpenAIPipeline
     planner: SyntaxPlanner
@@ -39,13 +41,15 @@ def build_services(
     admission = Admission(settings, seats)
     salts = CacheSalts(settings.access.cache_secret)
     planner = SyntaxPlanner()
+    examples = ExampleRunner(settings.sandbox, metrics)
     return Services(
         settings,
         engine,
         lifecycle,
         metrics,
         admission,
-        GeneratePipeline(engine, admission, salts, settings, planner),
+        examples,
+        GeneratePipeline(engine, admission, salts, settings, examples, planner),
         OpenAIPipeline(engine, admission, salts, settings, planner),
         planner,
     )

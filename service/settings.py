@@ -180,6 +180,34 @@ class GenerateSettings(_Group):
         return language(name).name
 
 
+class SandboxSettings(_Group):
+    """Where /generate runs candidates on a request's own examples (`select: "examples"`). See docs/sandbox.md."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Run them. Off, and where the sandbox's self-test fails, such requests are refused (400).",
+    )
+    slots: int = Field(
+        default=2, ge=1, le=256, description="Programs run at once, shared fairly between tenants."
+    )
+    max_queued: int = Field(
+        default=256, ge=0, description="Runs that may wait for a slot; further ones are left out."
+    )
+    seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="All runs of one request; candidates not judged by then have a null count.",
+    )
+    cpu_seconds: float = Field(
+        default=2.0, gt=0, le=60, description="CPU time of one run; wall time: twice that and a second."
+    )
+    compile_seconds: float = Field(
+        default=20.0, gt=0, le=120, description="CPU time of one compilation; wall time: half as much again."
+    )
+    memory_mib: int = Field(default=1024, ge=64, description="Memory of one run.")
+
+
 class AccessSettings(_Group):
     """Who may call, and how much."""
 
@@ -238,6 +266,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     limits: LimitSettings = LimitSettings()
     generate: GenerateSettings = GenerateSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     access: AccessSettings = AccessSettings()
     log: LogSettings = LogSettings()
 

@@ -14,11 +14,14 @@ from __future__ import annotations
 import ast
 import functools
 import json
+import re
 from importlib import resources
 from typing import Any
 
 from evaluation.problems import Calls, Form, Problem, Row, Stdin, text_of
 
+_EXAMPLES = re.compile(r"^Examples?$", re.MULTILINE)
+_NOTE = re.compile(r"^Note$", re.MULTILINE)
 SELECTION_FILE = "codecontests_selection.json"
 
 
@@ -47,7 +50,18 @@ def codecontests_any(row: Row) -> Problem:
         prompt=text_of(row, "description"),
         checks=Stdin(tuple(zip(map(str, tests["input"]), map(str, tests["output"]), strict=True))),
         reference=row.get("solution_python3"),
+        examples=printed_examples(text_of(row, "description")),
     )
+
+
+def printed_examples(description: str) -> tuple[tuple[str, str], ...]:
+    """Give the (input, output) pairs that a description prints below its line `Example` or `Examples`."""
+    head = _EXAMPLES.search(description)
+    if head is None:
+        return ()
+    shown = _NOTE.split(description[head.end() :])[0]
+    pairs = [part.split("\nOutput\n") for part in f"\n{shown}".split("\nInput\n")[1:]]
+    return tuple((pair[0].strip() + "\n", pair[1].strip() + "\n") for pair in pairs if len(pair) == 2)
 
 
 def apps(row: Row) -> Problem:
@@ -67,7 +81,11 @@ def apps(row: Row) -> Problem:
             examples=samples,
         )
     name = _starter_name(starter)
-    inputs = _arguments([text.split("\n") for text, _ in cases])
+    shown = row.get("sample_io") or []
+    arguments = _arguments(
+        [text.split("\n") for text in [*(text for text, _ in cases), *(text for text, _ in samples)]]
+    )
+    inputs, sample_inputs = arguments[: len(cases)], arguments[len(cases) :]
     results = [_only(output) for _, output in cases]
     return Problem(
         suite="apps",
@@ -77,7 +95,10 @@ def apps(row: Row) -> Problem:
         prompt=f"{description.rstrip()}\n\nStart from this code:\n{starter.rstrip()}\n",
         checks=Calls(repr(inputs), repr(results)),
         entry_point=name,
-        examples=samples,
+        examples=tuple(
+            (f"{name}({', '.join(map(repr, values))})", repr(_only(case["output"])))
+            for values, case in zip(sample_inputs, shown, strict=True)
+        ),
     )
 
 

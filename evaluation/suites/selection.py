@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -44,11 +44,11 @@ def candidates(data: Path) -> list[Problem]:
     return sorted(problems, key=lambda problem: hashlib.sha256(problem.task_id.encode()).hexdigest())
 
 
-def select(data: Path, passes: Callable[[Problem], bool]) -> list[str]:
+async def select(data: Path, passes: Callable[[Problem], Awaitable[bool]]) -> list[str]:
     """Give the ids of the selection. `passes` says whether a problem's own solution does."""
     chosen: list[str] = []
     for problem in candidates(data):
-        if len(chosen) < SIZE and problem.reference and passes(problem):
+        if len(chosen) < SIZE and problem.reference and await passes(problem):
             chosen.append(problem.task_id)
     return chosen
 

@@ -135,6 +135,7 @@ private:
 }  // namespace
 
 NB_MODULE(_native, m) {
+    nb::set_leak_warnings(false);  // languages are kept until the process ends
     nb::exception<GrammarError>(m, "NativeError", PyExc_ValueError);
     m.def("read_symbols", [](nb::capsule grammar) {
         const auto* g = static_cast<const ts::Language*>(grammar.data("tree_sitter.Language"));

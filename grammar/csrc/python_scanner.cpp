@@ -79,8 +79,8 @@ void PythonScanner::start(const Lexer& lexer, ModeId mode, LexState& s) const {
         s.kind = kContent;
         s.detail = static_cast<u16>(content - 1);
         s.start_mode = mode;
-        // Inside a field of an f-string: 2 even ''' has to stay on the line, 4 no backslash.
-        s.newline_mode = static_cast<u8>((flags & 2) | (flags >> 6 & 4));
+        // Inside a field of an f-string: 2 even ''' has to stay on the line, 4 no backslash, 8 no ', 16 no ".
+        s.newline_mode = static_cast<u8>((flags & 2) | (flags >> 6 & 28));
         return;
     }
     s.newline_mode = flags & 3;
@@ -235,6 +235,7 @@ LexOutcome PythonScanner::read_line_start(LexState& s, u32 c, u32 char_start) co
 
 LexOutcome PythonScanner::read_content(const Lexer& lexer, LexState& s, u32 c, u32 char_start, u32 next_offset) const {
     const u16 d = s.detail;
+    if ((c == '\'' && (s.newline_mode & 8) != 0) || (c == '"' && (s.newline_mode & 16) != 0)) return kRefused;
     if (c == quote(d)) {
         if (!s.fresh) return lexeme(string_content_, char_start);
         if (!is_triple(d)) return lexeme(string_end_, next_offset);

@@ -29,7 +29,7 @@ from grammar.reference.scanner import (
     ScannerState,
 )
 from grammar.reference.stack import Parser, Stack
-from grammar.rules.python_layout import NO_BACKSLASH
+from grammar.rules.python_layout import NO_BACKSLASH, NO_DOUBLE, NO_SINGLE
 
 _EXTERNALS = ("_newline", "_indent", "_dedent", "string_start", "_string_content", "escape_interpolation",
               "string_end")  # fmt: skip
@@ -190,6 +190,8 @@ class PythonScanner:
             char = text[at]
             if char == "\\" and place.flags & NO_BACKSLASH:
                 return Lexeme(self._content, at) if at > place.position else None
+            if (char == "'" and place.flags & NO_SINGLE) or (char == '"' and place.flags & NO_DOUBLE):
+                return None
             if string.is_special(char):
                 if at > place.position:
                     return Lexeme(self._content, at)

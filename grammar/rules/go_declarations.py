@@ -67,6 +67,8 @@ def _shift(state: State, terminal: str) -> State | None:
             return s
         case "arguments" | "arguments first" if terminal != "]":
             return "" if terminal in ("(", "[", "{") else None if terminal == "..." else "arguments"
+        case "array":  # the length of the array of a named parameter
+            return None if terminal == "," else s if terminal not in ("(", "[", "{", "]") else ""
         case "arguments":
             return "arguments done"
         case "arguments first" | "arguments done":
@@ -90,7 +92,7 @@ def _entry_shift(e: Entry, terminal: str) -> State | None:
             case ".":
                 return None if e.needs_name else Entry("type", "types")
             case "[":
-                return "arguments first" if e.mode == "types" else ""
+                return "arguments first" if e.mode == "types" else "array" if e.needs_name else ""
             case "identifier" | "...":
                 return typed
             case _:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from grammar.rules.go_declarations import NEWLINE, TERMINATORS, TYPES
 from grammar.rules.model import StackRule, State
 
@@ -206,6 +208,17 @@ CONSTANTS = StackRule(
 
 # ---- go and defer: only calls
 
+_BINARY = ("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "&^", "&&", "||", "==", "!=", "<", "<=", ">", ">=", "!",
+           "<-")  # fmt: skip
+
+
+def _call_shift(state: State, terminal: str) -> State | None:
+    if terminal in ("go", "defer"):
+        return "go"
+    if state not in ("go", "call") or terminal in ("(", "[", "{"):
+        return ""
+    return None if terminal in _BINARY else "go"
+
 
 def _call(below: State, _: State) -> State:
     return "call" if below in ("go", "call") else below
@@ -218,13 +231,7 @@ def _is_call(below: State, top: State) -> State | None:
 CALLS = StackRule(
     "calls",
     "",
-    lambda state, terminal: (
-        "go"
-        if terminal in ("go", "defer")
-        else "go"
-        if state in ("go", "call") and terminal not in ("(", "[", "{")
-        else ""
-    ),
+    _call_shift,
     ("function must be invoked in go statement", "function must be invoked in defer statement"),
     {
         "call_expression": _call,
@@ -237,47 +244,77 @@ CALLS = StackRule(
 )
 
 
-# ---- if x == T{1} {: in a header a literal of a named type needs parentheses
+# ---- if x == T{1} {: in a header a literal of a named type needs parentheses, so a brace opens the body
+
+
+class Header(NamedTuple):
+    """Where in a header the text stands.
+
+    kind  "if", "for", "switch"; "" where only the body is still to come: behind `if x := f();`, `for … range`
+    at    "list": behind a comma, "set": behind `=` or `:=`, "1": behind one semicolon of a `for`; none of them goes
+          on with a body
+    type  "literal": behind a type that a literal of its own may follow, "braces": behind `struct`
+    """
+
+    kind: str = ""
+    at: str = ""
+    type: str = ""
+
+
+_BODY = "body"
+_SETS = ("=", ":=", *(op + "=" for op in ("<<", ">>", "&^", "+", "-", "*", "/", "%", "&", "|", "^")))
 
 
 def _header_shift(state: State, terminal: str) -> State | None:
-    match state:
-        case "" | "body":
-            if terminal == "{":
-                return state
-            return "header" if terminal in ("if", "for", "switch") else ""
-        case "header" if terminal == "{":
-            return "body"
-        case "header" | "header literal" if terminal in ("func", "struct", "interface"):
-            return "header braces"
-        case _ if terminal in ("{", "(", "["):
-            return ""
-        case "header literal":
-            return "header"
-        case _:
+    if not isinstance(state, Header):
+        if terminal == "{":
             return state
+        return Header(terminal) if terminal in ("if", "for", "switch") else ""
+    h = state
+    if h.type:
+        if terminal in ("{", "(", "["):
+            return ""
+        return h._replace(type="") if h.type == "literal" else h
+    match terminal:
+        case "{":
+            return _BODY if not h.at else None
+        case "(" | "[":
+            return ""
+        case "func" | "struct" | "interface":
+            return h._replace(type="braces")
+        case "range" if h.kind == "for":
+            return Header()
+        case "," if h.kind and h.at != "set":
+            return h._replace(at="list")
+        case _ if terminal in _SETS and h.kind:
+            return h._replace(at="set")
+        case _ if terminal in TERMINATORS:
+            return Header("for", "1") if h.kind == "for" and h.at != "1" else Header()
+        case _:
+            return h
 
 
 def _literal_type(below: State, _: State) -> State:
-    return "header literal" if below == "header" else below
+    return below._replace(type="literal") if isinstance(below, Header) else below
 
 
 def _not_in_header(below: State, _: State) -> State | None:
-    return None if below in ("header", "body") else below
+    return None if isinstance(below, Header) or below == _BODY else below
 
 
 HEADERS = StackRule(
     "headers",
     "",
     _header_shift,
-    ("cannot use composite literal in header", "expected statement"),
+    ("cannot use composite literal in header", "expected statement", "expected for loop condition"),
     {
         **dict.fromkeys(
             ("slice_type", "array_type", "implicit_length_array_type", "map_type", "struct_type"),
             _literal_type,
         ),
-        "literal_value": lambda below, _: None if below == "header" else below,
+        "literal_value": lambda below, _: None if isinstance(below, Header) and not below.type else below,
         "literal_element": _not_in_header,
+        "_type_switch_header": lambda below, _: Header() if isinstance(below, Header) else below,
     },
 )
 

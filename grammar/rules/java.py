@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from grammar.rules.java_names import NEWER, RECEIVERS
+from grammar.rules.java_names import NEWER, RECEIVERS, TEXT_BLOCK_STARTS, TEXT_BLOCKS
 from grammar.rules.java_places import MODIFIERS, PRIMITIVES
 from grammar.rules.java_structure import STRUCTURE
 from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
@@ -174,8 +174,9 @@ def _is_identifier_part(char: str) -> bool:
 
 
 JAVA = LanguageRules(
-    stack_rules=(STRUCTURE, RECEIVERS, NEWER, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
+    stack_rules=(STRUCTURE, RECEIVERS, NEWER, TEXT_BLOCKS, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
     lexeme_rules=LEXEMES,
+    lexeme_variants=(TEXT_BLOCK_STARTS,),
     reserved=RESERVED,
     blanks=" \t\n\r\f",
     endings=("class a{}", "void a(){}"),  # not a(){}: a constructor has its class's name

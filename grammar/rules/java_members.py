@@ -92,7 +92,11 @@ def shift_member(s: Place, terminal: str) -> Place | None:
             return None if s.detail == "record" else CODE
         case "value" if terminal == ",":
             return s._replace(at="type")
-        case "rest":
+        case "void rest" if terminal == "[":
+            return None
+        case "rest" | "void rest":
+            if terminal == "@":
+                return None
             return s._replace(at="throws") if terminal == "throws" else s if terminal == ";" else CODE
         case "throws":
             return (

@@ -2,12 +2,14 @@
 
 (A a.this) -> 1        the receiver of a lambda; a method may have one
 x instanceof A(        a record pattern, x."a": a template; both are newer
+A<B>.class             a literal of a class has no arguments
+A text block            begins on the line behind its quotes
 """
 
 from __future__ import annotations
 
 from grammar.rules.java_places import NAMES, TYPES
-from grammar.rules.model import StackRule, State
+from grammar.rules.model import LexemeVariant, StackRule, State
 
 # ---- receivers: a name behind a type is followed by a dot only in the parameters of a method
 #   "id"  behind a name      "type"  behind a type      "name"  behind a name behind a type
@@ -43,13 +45,17 @@ RECEIVERS = StackRule(
 )
 
 
-# ---- patterns and templates
+# ---- patterns, templates, literals of classes
 
 
 def _newer_shift(state: State, terminal: str) -> State | None:
     match state:
         case "." if terminal in ('"', '"""'):
             return None
+        case "A<B>." if terminal == "class":
+            return None
+        case "A<B>" if terminal == ".":
+            return "A<B>."
         case "tested" if terminal == "(":
             return None
         case "instanceof" if terminal == "identifier":
@@ -60,11 +66,37 @@ def _newer_shift(state: State, terminal: str) -> State | None:
             return terminal if terminal in (".", "instanceof") else ""
 
 
+def _read_type(below: State, top: State) -> State:
+    return "tested" if below == "instanceof" else "A<B>" if top == "A<B>" else ""
+
+
 NEWER = StackRule(
     "newer",
     "",
     _newer_shift,
     ("illegal start of expression", "'(' or ';' expected"),
-    dict.fromkeys(TYPES, lambda below, top: "tested" if below == "instanceof" else ""),
+    {**dict.fromkeys(TYPES, _read_type), "generic_type": lambda below, top: _read_type(below, "A<B>")},
     settle=lambda below: below if below == "instanceof" else "",
+)
+
+
+# ---- text blocks: "open" behind the quotes, "text" in one
+
+TEXT_BLOCK_STARTS = LexemeVariant("_multiline_string_fragment_token1", (r"[ \t\f]*\r?\n(.|\n)*",))
+
+
+def _block_shift(state: State, terminal: str) -> State | None:
+    if terminal == '"""':
+        return {"": "open", "text": ""}.get(str(state))
+    if state == "open":
+        return "text" if terminal == "_multiline_string_fragment_token1/1" else None
+    return state
+
+
+TEXT_BLOCKS = StackRule(
+    "text blocks",
+    "",
+    _block_shift,
+    ("illegal text block open delimiter sequence, missing line terminator",),
+    dict.fromkeys(("multiline_string_fragment", "_multiline_string_literal_repeat1"), lambda below, top: top),
 )

@@ -33,6 +33,8 @@ def settle(below: State) -> State:
             return below._replace(at="type") if below.at in ("start", "mods") else below
         case "label":
             return below._replace(at="")
+        case "paren":
+            return below._replace(at="tested" if below.at == "test" else "operand")
         case "new":
             return below if below.at in ("primitive", "<>") else below._replace(at="name")
         case "instance" | "arrow" | "last" | "varargs":
@@ -175,9 +177,14 @@ def _soft_name(below: State, top: State) -> State | None:
     return top if top.kind == below.kind else settle(below)
 
 
-def _head(below: State, _: State) -> State | None:
+def _head(below: State, top: State) -> State | None:
     assert isinstance(below, Place)
-    return Place("members", "rest") if below.kind == "members" else settle(below)
+    assert isinstance(top, Place)
+    if below.kind != "members":
+        return settle(below)
+    if top.at == "void rest" or below.at in ("void name", "id"):
+        return Place("members", "void rest")  # or a constructor: no brackets follow
+    return Place("members", "rest")
 
 
 def _constant(below: State, _: State) -> State | None:

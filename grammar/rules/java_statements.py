@@ -123,12 +123,38 @@ def _rest(s: Place, terminal: str) -> Place | None:
             return BLOCK if s.at == "start" else CODE
         case _ if terminal in OPERATORS or terminal in TYPE_HEADERS:
             return None
-        case _ if terminal in ASSIGNMENTS or terminal in ("(", "[", ".", "::", "++", "--", "@"):
+        case "@":  # before the brackets of an array's type
+            return CODE if declares and s.at in ("name", "type") else None
+        case _ if terminal in ASSIGNMENTS or terminal in ("(", "[", ".", "::", "++", "--"):
             return CODE
         case _ if terminal in _KEYWORDS:
             return _KEYWORDS[terminal]
         case _:
             return s
+
+
+def shift_parenthesis(s: Place, terminal: str) -> Place | None:
+    """Read a bracket that begins a statement: (a).b does, (A) b and (A b) -> c do not.
+
+    at  "" and then "operand" behind one; "test" behind `instanceof`, "tested" behind its type
+    """
+    match terminal:
+        case "(" | "[" | "{":
+            return CODE
+        case ")":
+            return Place("cast")
+        case "instanceof":
+            return s._replace(at="test")
+        case "@":
+            return None
+        case "final":
+            return s if s.at == "test" else None
+        case _ if terminal in (*NAMES, *PRIMITIVES):
+            if s.at == "operand":
+                return None  # parameters of a lambda
+            return s._replace(at="tested" if s.at == "test" else "operand")
+        case _:
+            return s._replace(at="")
 
 
 def _end(s: Place, terminal: str) -> Place | None:

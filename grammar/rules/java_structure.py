@@ -6,7 +6,7 @@ from grammar.rules.java_code import shift_inside
 from grammar.rules.java_members import shift_constant, shift_file, shift_import, shift_member
 from grammar.rules.java_places import CODE, Place
 from grammar.rules.java_reductions import REDUCTIONS, settle
-from grammar.rules.java_statements import shift_statement
+from grammar.rules.java_statements import shift_parenthesis, shift_statement
 from grammar.rules.model import StackRule, State
 
 _BODIES = {
@@ -31,8 +31,8 @@ def _shift(state: State, terminal: str) -> State | None:
             return shift_constant(s, terminal)
         case "statement":
             return shift_statement(s, terminal)
-        case "paren":  # (a).b is a statement's beginning, (A) b is not
-            return CODE if terminal in ("(", "[", "{") else Place("cast") if terminal == ")" else s
+        case "paren":
+            return shift_parenthesis(s, terminal)
         case "cast":
             return None
         case "header":

@@ -25,6 +25,7 @@ _DIGITS = r"[0-9](_?[0-9])*"
 _EXPONENT = rf"[eE][+-]?{_DIGITS}"
 
 LEXEMES = (
+    LexemeRule(("identifier",), r"[\w\2][\w\1]*", ("invalid character",)),
     LexemeRule(
         ("integer",),
         r"0[xX](_?[0-9a-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+|[1-9](_?[0-9])*|0(_?0)*"
@@ -97,6 +98,7 @@ PYTHON = LanguageRules(
     extras=("comment", "line_continuation"),
     variants=(("string_start", NUM_STRING_KINDS),),
     lexeme_variants=(SPECIFIERS,),
+    characters=(lambda char: ("a" + char).isidentifier(), str.isidentifier),
     line_comments=("comment",),
     line_ends=("_newline", "_indent"),
 )

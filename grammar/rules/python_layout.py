@@ -3,7 +3,8 @@
     x = f(          in a bracket: a line break is a blank
     f"a{b}c"        text of the string, then a field, then text again
 Flags: bits 0-1 line breaks (0 end the line, 1 blank, 2 refused); bits 2-7 one more than the kind of the string
-whose text is read; bit 8: no backslash in it. Kinds: 4 * prefix (none, r, b, br, f, fr) + 2 * triple + double quote.
+whose text is read; bit 8: no backslash in it, 9: no single quote, 10: no double one.
+Kinds: 4 * prefix (none, r, b, br, f, fr) + 2 * triple + double quote.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from grammar.rules.model import LexemeVariant, StackRule, State
 
 NUM_STRING_KINDS = 24
-NO_BACKSLASH = 256
+NO_BACKSLASH, NO_SINGLE, NO_DOUBLE = 256, 512, 1024
 OPEN, CLOSE = ("(", "[", "{"), (")", "]", "}")
 
 
@@ -95,7 +96,9 @@ def _open_string(at: Place, kind: int) -> State | None:
 def _flags(state: State) -> int:
     assert isinstance(state, Place)
     if state.kind == "text":
-        return (state.string + 1) << 2 | (2 if state.one_line else 0) | (NO_BACKSLASH if state.quotes else 0)
+        quotes = (NO_SINGLE if "'" in state.quotes else 0) | (NO_DOUBLE if '"' in state.quotes else 0)
+        backslash = NO_BACKSLASH if state.quotes else 0
+        return (state.string + 1) << 2 | (2 if state.one_line else 0) | backslash | quotes
     kind = state.outer if state.kind == "closed" else state.kind
     if kind == "line":
         return 0

@@ -72,7 +72,8 @@ def _scope_shift(state: State, terminal: str) -> State | None:
             awaits = s.function == "async def" or s.bracket == "(for"
             return s._replace(header="await") if awaits else None
         case "async":
-            return s._replace(header="async")
+            comprehends = s.function == "async def" or "(" in s.bracket
+            return s._replace(header="async") if comprehends or not s.bracket else None
         case "break" | "continue" if not s.loop:
             return None  # 'break' outside loop
         case "nonlocal" if s.function == "module":

@@ -170,19 +170,31 @@ WITH_TARGETS = StackRule(
 )
 
 
-# ---- in brackets no star follows `=` or `:`
+# ---- no star follows `in`, but that of `for`, and in brackets none follows `=` or `:`
+#   "", "(", "["  outside brackets, in them      "for"  behind it, outside       "in", "(=", "(in", …  no star here
 
 
 def _value_shift(state: State, terminal: str) -> State | None:
     s = str(state)
-    if terminal == "*" and s in ("(=", "[:"):
+    if terminal == "*" and s[-1:] in ("=", ":", "n"):
         return None
     if terminal in OPEN:
         return "(" if terminal == "(" else "["
-    return s[0] + terminal if s and s[0] + terminal in ("(=", "[:") else s[:1]
+    bracket = "" if s in ("", "in", "for") else s[0]
+    if terminal == "in":
+        return "" if s == "for" else bracket + "in"
+    if terminal == "for" and not bracket:
+        return "for"
+    return bracket + terminal if bracket + terminal in ("(=", "[:") else "for" if s == "for" else bracket
 
 
-STAR_VALUES = StackRule("values", "", _value_shift, ("invalid syntax",), settle=lambda below: str(below)[:1])
+STAR_VALUES = StackRule(
+    "values",
+    "",
+    _value_shift,
+    ("invalid syntax",),
+    settle=lambda below: "for" if below == "for" else "" if below == "in" else str(below)[:1],
+)
 
 
 # ---- a star: `*a` is no value by itself, and no target; `*a,` is

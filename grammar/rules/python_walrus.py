@@ -10,7 +10,7 @@ from grammar.rules.model import StackRule, State
 from grammar.rules.python_layout import OPEN
 
 # "start"   of a statement        ""         where none may stand        "free"     where one may
-# "case"    behind `case`         "ternary"  behind `if` in an expression
+# "case"    behind `case`         "ternary"  behind `if` in an expression in brackets, "if" in another
 # "for", "iterable", "condition"  of a comprehension; "in iterable": in brackets there
 _SEQUENCES = (
     "module_repeat1", "_statement", "_simple_statements", "_simple_statements_repeat1", "_match_block_repeat1",
@@ -30,7 +30,10 @@ def _shift(state: State, terminal: str) -> State | None:
         case "_newline" | "_indent" | "_dedent" | ";":
             return "start"
         case "if":
+            if s in ("ternary", "if"):
+                return None  # a if b if c else d else e
             kinds = {
+                "": "if",
                 "start": "free",
                 "case": "free",
                 "iterable": "condition",
@@ -48,8 +51,8 @@ def _shift(state: State, terminal: str) -> State | None:
             return "for"
         case "in" if s == "for":
             return "iterable"
-        case "," if s == "ternary":
-            return "free"
+        case "else" if s in ("ternary", "if"):
+            return "free" if s == "ternary" else ""
         case ":" if s not in ("iterable", "in iterable"):
             return ""
         case _:

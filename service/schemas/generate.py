@@ -30,6 +30,9 @@ class Example(RequestModel):
     output: str = Field(description="What must come out.")
 
 
+ExamplesForm = Literal["calls", "stdin"]
+
+
 class ContextOptions(RequestModel):
     """Further context to fuse into the model's state."""
 
@@ -74,7 +77,18 @@ class GenerateRequest(RequestModel):
     )
     select: Literal["logprob", "examples"] = Field(
         default="logprob",
-        description="`logprob`: highest mean log-probability per token. `examples` is not available in this build.",
+        description="How to choose. `logprob`: highest mean log-probability per token. `examples`: each candidate is "
+        "run on `examples` in a sandbox; those that pass most come first, then the likelier. Where nothing here may "
+        "run code, `examples` is refused.",
+    )
+    examples_form: ExamplesForm = Field(
+        default="calls",
+        description="What `select: examples` runs. `calls`: `input` is an expression that calls the code, `output` "
+        "one that its value equals (python, javascript, typescript). `stdin`: `input` is what the program reads, "
+        "`output` what it prints (these, and java, c, cpp, go, rust, bash).",
+    )
+    return_candidates: bool = Field(
+        default=False, description="Put the code of every candidate into the report."
     )
     max_tokens: Annotated[int, Field(ge=1)] = Field(
         default=512, description="Tokens of one candidate at most."
@@ -102,11 +116,28 @@ class RetrievedChunk(BaseModel):
     score: float
 
 
+class Candidate(BaseModel):
+    """One answer: what was known when the best was chosen."""
+
+    passed_examples: int | None = Field(
+        default=None, description="How many examples it passed; null where they were not run to an end."
+    )
+    mean_logprob: float | None = Field(
+        default=None, description="Mean log-probability per token; null for a single candidate."
+    )
+    finish_reason: Literal["stop", "length"] = Field(description="`length`: cut.")
+    code: str | None = Field(default=None, description="Its code; null unless `return_candidates`.")
+
+
 class CandidateReport(BaseModel):
-    """How many answers were generated, and how many passed the request's own examples."""
+    """How many answers were generated, how they did, and which was chosen."""
 
     generated: int
-    passed_examples: int | None = None
+    passed_examples: int | None = Field(
+        default=None, description="How many of them passed every example; null unless `select` is `examples`."
+    )
+    chosen: int = Field(default=0, description="Index of the one returned.")
+    each: list[Candidate] = Field(default_factory=list[Candidate], description="In the order of generation.")
 
 
 class PromptReport(BaseModel):
@@ -121,6 +152,7 @@ class Timings(BaseModel):
 
     queue: float = Field(description="Waiting for a seat.")
     retrieve: float = Field(default=0.0, description="Searching the index.")
+    examples: float = Field(default=0.0, description="Running the examples.")
     first_token: float | None = Field(description="From arrival to the first token.")
     total: float = Field(description="From arrival to the end.")
     mask_p50_us: float = Field(default=0.0, description="Microseconds of one mask, median.")

@@ -29,7 +29,7 @@ from service.vllm_plugin.syntax_grammar import SyntaxGrammar
 _REPORT_EVERY = 16
 
 
-# Set on the runner's output by cpu_worker.py: request id to one flag for each row of logits.
+# Set on the runner's output by masked_cpu_worker.py: request id to one flag for each row of logits.
 CHANGED_ATTRIBUTE = "codefusion_changed"
 
 

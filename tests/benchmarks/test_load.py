@@ -83,6 +83,7 @@ async def test_a_death_in_mid_stream_is_no_success(over_socket: Serve, route: Ro
     assert sum(summary["outcomes"].values()) == summary["requests"]
 
 
+@pytest.mark.usefixtures("within_a_minute")
 async def test_refusals_are_counted_by_status_and_code(over_socket: Serve) -> None:
     async with over_socket(access__requests_per_minute=1) as running, connect(url(running)) as client:
         summary = (await run_load(client, PLAN)).summary()

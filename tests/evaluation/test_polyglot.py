@@ -42,7 +42,7 @@ def test_rust_crates_that_nothing_names_are_left_out() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("go") is None, reason="no Go here")
 @pytest.mark.parametrize(("body", "status"), [("return a + b", "passed"), ("return a - b", "failed")])
-def test_go_answers_are_judged(body: str, status: str) -> None:
+async def test_go_answers_are_judged(body: str, status: str) -> None:
     try:
         scorer = Scorer()
     except SandboxMissingError as error:
@@ -58,5 +58,6 @@ def test_go_answers_are_judged(body: str, status: str) -> None:
     problem = humaneval_x("go")(row)
     program = program_of(problem, f"```go\n{GO_HEAD}    {body}\n}}\n```")
     record = {"task_id": "Go/0", "seed": 0, "index": 0, "program": program}
-    verdict = scorer.score(problem, record)
+    async with scorer:
+        verdict = await scorer.score(problem, record)
     assert verdict["status"] == status, verdict["detail"]

@@ -9,7 +9,7 @@ import pytest
 from evaluation.errors import DataMissingError, ProblemFileError, UnknownSuiteError
 from evaluation.problems import AssertCode, Calls, Form, Stdin
 from evaluation.suites import SUITES, load_suite
-from evaluation.suites.competition import apps, codecontests_any
+from evaluation.suites.competition import apps, codecontests_any, printed_examples
 from evaluation.suites.infilling import infilling
 from evaluation.suites.python_functions import called_name, human_eval, human_eval_plus, mbpp
 from tests.evaluation.rows import human_eval_row, write_rows
@@ -132,6 +132,26 @@ def test_codecontests_pairs_inputs_with_outputs() -> None:
     assert codecontests_any(row).checks == Stdin((("1", "a"), ("2", "b")))
     with pytest.raises(ValueError, match="argument"):
         codecontests_any({**row, "tests": {"input": ["1"], "output": []}})
+
+
+@pytest.mark.parametrize(
+    ("description", "examples"),
+    [
+        ("Add.\n\nInput\n\nTwo numbers.\n\nOutput\n\nOne.\n", ()),
+        (
+            (
+                "Input\n\nOne.\n\nOutput\n\nOne.\n\nExamples\n\nInput\n\n4 4\n2 3\n\n\nOutput\n\n0\n\n\nInput\n\n5\n"
+                "\nOutput\n\n\nYES\nNO\n\nNote\n\nInput\n\nis 4.\n"
+            ),
+            (("4 4\n2 3\n", "0\n"), ("5\n", "YES\nNO\n")),
+        ),
+        ("Example\n\nInput\n\n1\n\nOutput\n\n2", (("1\n", "2\n"),)),
+    ],
+)
+def test_codecontests_examples_are_those_printed_below_their_heading(
+    description: str, examples: tuple[tuple[str, str], ...]
+) -> None:
+    assert printed_examples(description) == examples
 
 
 def test_apps_reads_one_argument_a_line() -> None:

@@ -59,6 +59,38 @@ def test_without_examples_the_likeliest_is_taken() -> None:
     assert request_for(bare, ARMS["n5-examples"], 0.0, 0).body["select"] == "logprob"
 
 
+@pytest.mark.parametrize(
+    "example",
+    [
+        ("add([]) == None", '"""'),
+        ("add(1", "2"),
+        ("1 + 1", "2"),
+        ("add(1)", "2 or"),
+        ("add(" + "1" * 3000 + ")", "2"),
+    ],
+)
+def test_what_is_no_call_and_value_is_not_sent(example: tuple[str, str]) -> None:
+    shown = dataclasses.replace(PROBLEM, examples=(example, ("add(1, 1)", "2")))
+    body = request_for(shown, ARMS["n5-examples"], 0.0, 0).body
+    assert body["examples"] == [{"input": "add(1, 1)", "output": "2"}]
+    only = dataclasses.replace(PROBLEM, examples=(example,))
+    assert request_for(only, ARMS["n5-examples"], 0.0, 0).body["select"] == "logprob"
+
+
+def test_programs_send_what_is_typed_in_and_printed() -> None:
+    shown = Problem(
+        "codecontests",
+        "x",
+        "python",
+        Form.PROGRAM,
+        "Add.",
+        Stdin((("1", "1"),)),
+        examples=(("1 2\n", "3\n"),),
+    )
+    body = request_for(shown, ARMS["n5-examples"], 0.0, 0).body
+    assert (body["examples"], body["examples_form"]) == ([{"input": "1 2\n", "output": "3\n"}], "stdin")
+
+
 def test_an_arm_lays_its_fields_over_its_base() -> None:
     arm = arm_from("masked", {"base": "n5-logprob", "request": {"syntax": "enforce", "candidates": 3}})
     body = request_for(PROBLEM, arm, 0.0, 0).body

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,13 +34,15 @@ def statuses(problems: list[tuple[Problem, str]]) -> dict[str, str]:
     except SandboxMissingError as error:
         pytest.skip(f"no sandbox works here: {error}")
 
-    def one(pair: tuple[Problem, str]) -> tuple[str, str]:
-        problem, program = pair
+    async def one(problem: Problem, program: str) -> tuple[str, str]:
         record = {"task_id": problem.task_id, "seed": 0, "index": 0, "program": program}
-        return problem.task_id, scorer.score(problem, record)["status"]
+        return problem.task_id, (await scorer.score(problem, record))["status"]
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(pool.map(one, problems))
+    async def all_of_them() -> dict[str, str]:
+        async with scorer:
+            return dict(await asyncio.gather(*(one(*pair) for pair in problems)))
+
+    return asyncio.run(all_of_them())
 
 
 def test_reference_solutions_pass_and_doing_nothing_does_not() -> None:

@@ -34,7 +34,7 @@ class Watcher:
         self.verdicts.append(verdict)
 
 
-def score(problem: Problem, record: Record) -> Record:
+async def score(problem: Problem, record: Record) -> Record:
     assert problem.task_id == record["task_id"]
     status = "passed" if "+" in record["program"] else "failed"
     return {key: record[key] for key in ("task_id", "seed", "index")} | {"status": status}
@@ -144,8 +144,8 @@ def test_verdicts_that_are_missing_are_made_without_asking_again(tmp_path: Path,
 def test_a_sandbox_error_is_scored_again(tmp_path: Path, service: ToyService) -> None:
     folder = RunFolder(tmp_path / "run")
 
-    def broken(problem: Problem, record: Record) -> Record:
-        return score(problem, record) | {"status": "sandbox_error"}
+    async def broken(problem: Problem, record: Record) -> Record:
+        return await score(problem, record) | {"status": "sandbox_error"}
 
     take(folder, config(service.url), scorer=broken)
     take(folder, config(service.url))
@@ -195,7 +195,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path, service: ToyService)
 
 
 def test_a_scorer_that_fails_stops_the_run_and_loses_nothing(tmp_path: Path, service: ToyService) -> None:
-    def fails(problem: Problem, record: Record) -> Record:
+    async def fails(problem: Problem, record: Record) -> Record:
         raise EvaluationError("no sandbox")
 
     folder = RunFolder(tmp_path / "run")

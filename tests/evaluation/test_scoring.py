@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
 from evaluation.errors import SandboxMissingError
+from evaluation.extraction import program_of
 from evaluation.oracles import is_right
 from evaluation.problems import AssertCode, Calls, Form, Problem, Stdin
 from evaluation.scoring import Scorer, literal
@@ -17,16 +19,20 @@ CALLS = dataclasses.replace(ASSERTS, checks=Calls("[[1, 2], [0.1, 0.2], [(1,), (
 STDIN = Problem("own", "Own/1", "python", Form.PROGRAM, "Double.", Stdin((("1", "2"), ("4", "8"))))
 
 
-@pytest.fixture(scope="module")
-def scorer() -> Scorer:
+@pytest.fixture
+async def scorer() -> AsyncGenerator[Scorer]:
     try:
-        return Scorer()
+        made = Scorer()
     except SandboxMissingError as error:
         pytest.skip(f"no sandbox works here: {error}")
+    async with made:
+        yield made
 
 
-def judged(scorer: Scorer, problem: Problem, program: str) -> dict[str, Any]:
-    return scorer.score(problem, {"task_id": problem.task_id, "seed": 0, "index": 0, "program": program})
+async def judged(scorer: Scorer, problem: Problem, program: str) -> dict[str, Any]:
+    return await scorer.score(
+        problem, {"task_id": problem.task_id, "seed": 0, "index": 0, "program": program}
+    )
 
 
 ADD = "def add(a, b):\n    return a + b\n"
@@ -47,10 +53,10 @@ ADD = "def add(a, b):\n    return a + b\n"
         ("x = '\ud800'\n", "compile_error", False, False),
     ],
 )
-def test_python_functions(
+async def test_python_functions(
     scorer: Scorer, problem: Problem, program: str, status: str, executed: bool | None, parses: bool
 ) -> None:
-    verdict = judged(scorer, problem, program)
+    verdict = await judged(scorer, problem, program)
     assert verdict["status"] == status, verdict["detail"]
     assert verdict["parses"] is parses
     assert executed is None or verdict["executed"] is executed
@@ -65,39 +71,55 @@ def test_python_functions(
         ("raise SystemExit(3)", "crashed", False),
     ],
 )
-def test_programs_from_stdin(scorer: Scorer, program: str, status: str, executed: bool) -> None:
-    verdict = judged(scorer, STDIN, program)
+async def test_programs_from_stdin(scorer: Scorer, program: str, status: str, executed: bool) -> None:
+    verdict = await judged(scorer, STDIN, program)
     assert (verdict["status"], verdict["executed"]) == (status, executed)
 
 
-def test_an_endless_answer_ends(scorer: Scorer) -> None:
-    assert judged(scorer, ASSERTS, "def add(a, b):\n    while True: pass\n")["status"] == "timeout"
+async def test_an_endless_answer_ends(scorer: Scorer) -> None:
+    assert (await judged(scorer, ASSERTS, "def add(a, b):\n    while True: pass\n"))["status"] == "timeout"
 
 
-def test_a_value_that_cannot_leave_its_process_is_judged_where_it_is(scorer: Scorer) -> None:
+async def test_a_value_that_cannot_leave_its_process_is_judged_where_it_is(scorer: Scorer) -> None:
     problem = dataclasses.replace(ASSERTS, checks=AssertCode("assert add(1, 2).group() == '12'\n"))
     program = "import re\ndef add(a, b):\n    return re.match('.*', f'{a}{b}')\n"
-    assert judged(scorer, problem, program)["status"] == "passed"
+    assert (await judged(scorer, problem, program))["status"] == "passed"
 
 
-def test_results_that_are_not_given_come_from_the_reference(scorer: Scorer) -> None:
+async def test_results_that_are_not_given_come_from_the_reference(scorer: Scorer) -> None:
     problem = dataclasses.replace(CALLS, checks=Calls("[[1, 2], ['a', 'b']]", None))
-    assert judged(scorer, problem, ADD)["status"] == "passed"
-    assert judged(scorer, problem, "def add(a, b):\n    return b + a\n")["status"] == "failed"
+    assert (await judged(scorer, problem, ADD))["status"] == "passed"
+    assert (await judged(scorer, problem, "def add(a, b):\n    return b + a\n"))["status"] == "failed"
 
 
-def test_a_refused_prompt_failed_and_did_not_run(scorer: Scorer) -> None:
+async def test_a_refused_prompt_failed_and_did_not_run(scorer: Scorer) -> None:
     record = {"task_id": "Own/0", "seed": 0, "index": 0, "program": "", "refused": "HTTP 400: too long"}
-    verdict = scorer.score(ASSERTS, record)
+    verdict = await scorer.score(ASSERTS, record)
     assert (verdict["status"], verdict["executed"]) == ("failed", False)
 
 
-def test_helpers_of_the_prompt_are_there_for_the_tests_only(scorer: Scorer) -> None:
+async def test_helpers_of_the_prompt_are_there_for_the_tests_only(scorer: Scorer) -> None:
     prompt = "def twice(x):\n    return 2 * x\n\ndef add(a, b):\n    '''Add.'''\n"
     row = human_eval_row(prompt=prompt, test="def check(f):\n    assert f(1, 1) == twice(1)\n")
-    assert judged(scorer, human_eval(row), ADD)["status"] == "passed"
+    assert (await judged(scorer, human_eval(row), ADD))["status"] == "passed"
     cheat = "def twice(x):\n    return None\n\ndef add(a, b):\n    return None\n"
-    assert judged(scorer, human_eval(row), cheat)["status"] == "failed"
+    assert (await judged(scorer, human_eval(row), cheat))["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "parses"),
+    [
+        (ADD, True),
+        ("def add(a, b):\n    '''Add.'''\n", True),
+        (f"Here:\n```python\n{ADD}```\nIt adds.", True),
+        (f"{ADD}\n\ndef cut(", False),
+        ("", False),
+    ],
+)
+async def test_what_has_to_parse_is_what_the_model_wrote(scorer: Scorer, answer: str, parses: bool) -> None:
+    record = {"task_id": "Own/0", "seed": 0, "index": 0, "answer": answer}
+    verdict = await scorer.score(ASSERTS, {**record, "program": program_of(ASSERTS, answer)})
+    assert verdict["parses"] is parses
 
 
 def test_literals_may_hold_infinity_and_nothing_else() -> None:

@@ -82,6 +82,10 @@ MEMBERS = [
     ("void f(X this) {}", True),
     ("void f(X this, int a) {}", True),
     ("class Y { Y(X X.this) {} }", True),
+    ("void f() [", False),
+    ("int f()[] { return a; }", True),
+    ("int f() @", False),
+    ("class Y { Y() [", False),
 ]
 STATEMENTS = [
     ("x = new Class<?>[1]", True),
@@ -161,6 +165,21 @@ STATEMENTS = [
     ("if ((x instanceof A) == (y)) c();", True),
     ('x = a."', False),
     ('x = a.b + "";', True),
+    ("(A a", False),
+    ("(int a", False),
+    ("(a.B b", False),
+    ("(@", False),
+    ("(final", False),
+    ("(a instanceof A b ? c : d).e();", True),
+    ("(a + b).c();", True),
+    ("(new A()).b();", True),
+    ("(int.class).b();", True),
+    ("((A a) -> b).c", True),
+    ("if (a) b @", False),
+    ("String @A [] x;", True),
+    ("x = A<B>.class", False),
+    ("x = A.class;", True),
+    ("x = A<B>.C::new;", True),
 ]
 LEXEMES = [
     ("2147483648", True),
@@ -189,6 +208,11 @@ LEXEMES = [
     ("éa‿", True),
     ("a\u00b7", False),
     ("\u2118", False),
+    ('"""a', False),
+    ('"""  \n a"""', True),
+    ('"""\r\n a"""', True),
+    ('""" "', False),
+    ('""""""', False),
 ]
 
 

@@ -121,6 +121,15 @@ MISCELLANEOUS = [
 ]  # fmt: skip
 
 
+MORE = [
+    "a in *b", "for a in *b, c: d", "[a for b in *c]", "(a in *b)", "a = b in c * d", "for a, b in c: d in *e",
+    "[a async for b in c]", "(a async for b in c)", "async def a(): [b async for c in d]", "a if b if c else d else e",
+    "(a if b if c else d else e)", "(a if b else c if d else e)", "a if b else c if d else e", "a・b", "é٣", "a\u0301",
+    "[a if b else c for d in e if f if g]", "if a if b else c: d", "٣a", "ª", "f\"{a('b\"c')}\"", "f'{a(\"b'c\")}'",
+    "f'''{a('b\"c')}'''", "f\"{a('b')}\"", "f\"{a(f'{b}c')}\"", "f\"{a(f'{b}\"c')}\"",
+]  # fmt: skip
+
+
 # Let through, though CPython refuses them; docs/grammar.md names them. The last two depend on the text of names.
 GAPS = [
     "*a.b = c", "*a, *b = c", "(*a), b = c", "def f(/, a): x", "'\\N{DASH}'", "def f():\n  nonlocal x",
@@ -138,7 +147,7 @@ def compiles(text: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "text", [*TEXTS, *TARGETS, *COMMENTS, *SPECIFIERS, *WALRUSES, *STARS, *WITH, *MISCELLANEOUS]
+    "text", [*TEXTS, *TARGETS, *COMMENTS, *SPECIFIERS, *WALRUSES, *STARS, *WITH, *MISCELLANEOUS, *MORE]
 )
 def test_a_text_may_end_where_cpython_compiles_it(python: Language, text: str) -> None:
     assert can_end(python, text.encode() + b"\n") == compiles(text + "\n")

@@ -15,6 +15,7 @@ import openai
 import psutil
 import pytest
 
+from sandbox import Isolation, NoIsolationError, prove_isolation
 from tests.model.conftest import MODEL, Service
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
@@ -97,11 +98,65 @@ def test_equal_seeds_give_equal_answers_and_other_seeds_others(service: Service)
     assert first != other
 
 
+def test_a_seeded_answer_to_a_prompt_read_in_several_steps_is_that_to_one_read_at_once(
+    service: Service,
+) -> None:
+    # More tokens than one step takes. vLLM's own CPU worker died of it, and the engine with it.
+    long = "".join(f"value_{i} = {i * 7919 % 1000}\n" for i in range(260))
+    asked = {"prefix": long, "suffix": "\n", "temperature": 1.0, "seed": 11, "max_tokens": 24}
+    cut = generate(service, **asked)
+    assert cut["usage"]["prompt_tokens"] > 2048
+    assert cut["usage"]["cached_tokens"] == 0
+    # Now nearly all of the prompt is in the cache, and the rest is read in one step.
+    whole = generate(service, **asked)
+    assert whole["usage"]["cached_tokens"] > 1500
+    assert whole["code"] == cut["code"]
+    assert generate(service, **{**asked, "seed": 12})["code"] != cut["code"]
+
+
 def test_the_likeliest_of_several_candidates_is_returned(service: Service) -> None:
     answer = generate(service, **{**PRIME, "temperature": 0.8, "candidates": 4, "max_tokens": 96, "seed": 3})
-    assert answer["candidates"] == {"generated": 4, "passed_examples": None}
+    candidates = answer["candidates"]
+    assert (candidates["generated"], candidates["passed_examples"], len(candidates["each"])) == (4, None, 4)
+    assert candidates["each"][candidates["chosen"]]["mean_logprob"] == max(
+        each["mean_logprob"] for each in candidates["each"] if each["finish_reason"] == "stop"
+    )
     assert answer["usage"]["completion_tokens"] > 96
     assert "def is_prime" in answer["code"]
+
+
+def test_a_candidate_that_passes_its_examples_is_preferred(service: Service) -> None:
+    if isinstance(reason := _isolation(), str):
+        pytest.skip(f"nothing may run here: {reason}")
+    asked = {
+        "prompt": "A function next_even(n) that gives the smallest even number above n.",
+        "examples": [{"input": f"next_even({n})", "output": str(n + 2 - n % 2)} for n in (0, 1, 7, 10)],
+    }
+    answer = generate(
+        service,
+        **asked,
+        candidates=8,
+        temperature=1.0,
+        seed=5,
+        max_tokens=128,
+        select="examples",
+        return_candidates=True,
+    )
+    candidates = answer["candidates"]
+    counts = [each["passed_examples"] for each in candidates["each"]]
+    assert None not in counts
+    assert len(set(counts)) > 1, "candidates that all do alike choose nothing"
+    assert counts[candidates["chosen"]] == max(counts)
+    assert candidates["passed_examples"] == counts.count(4)
+    assert answer["code"] == candidates["each"][candidates["chosen"]]["code"]
+    assert service.metric("codefusion_example_runs_total") > 0
+
+
+def _isolation() -> Isolation | str:
+    try:
+        return prove_isolation()
+    except NoIsolationError as error:
+        return str(error)
 
 
 def test_max_tokens_cuts_and_says_so(service: Service) -> None:

@@ -371,6 +371,7 @@ async def test_the_request_rate_is_a_limit_with_openai_headers_and_an_exact_retr
             pass
 
 
+@pytest.mark.usefixtures("within_a_minute")
 async def test_tokens_are_charged_at_admission() -> None:
     door = admission(tokens_per_minute=1000)
     async with door.enter(ACME, sequences=1, tokens=900) as seat:

@@ -114,6 +114,7 @@ def test_defaults_on_a_cpu() -> None:
         "enforce_eager": True,
         "enable_prefix_caching": True,
         "distributed_executor_backend": "mp",
+        "worker_cls": "service.vllm_plugin.masked_cpu_worker.MaskedCPUWorker",
         "load_format": "safetensors",
         "trust_remote_code": False,
         "enable_log_requests": False,
@@ -127,6 +128,7 @@ def test_defaults_on_a_cpu() -> None:
 )
 def test_defaults_on_gpus(gpus: tuple[Gpu, ...], batched_tokens: int) -> None:
     arguments = plan_with(gpu_machine(*gpus)).engine_args(Path("model"))
+    assert "worker_cls" not in arguments
     expected = {
         "max_model_len": 32768,
         "max_num_seqs": 256,

@@ -245,7 +245,12 @@ async def test_the_report_says_what_was_done(in_process: Serve) -> None:
         },
         "retrieved": [],
         "steering": {},
-        "candidates": {"generated": 1, "passed_examples": None},
+        "candidates": {
+            "generated": 1,
+            "passed_examples": None,
+            "chosen": 0,
+            "each": [{"passed_examples": None, "mean_logprob": None, "finish_reason": "stop", "code": None}],
+        },
         "prompt": {"trimmed_prefix_chars": 0, "trimmed_suffix_chars": 0},
     }
     assert usage["prompt_tokens"] == prompt_tokens
@@ -253,7 +258,7 @@ async def test_the_report_says_what_was_done(in_process: Serve) -> None:
     assert usage["completion_tokens"] > 0
     assert usage["cached_tokens"] == 0
     assert 0 <= timings["queue"] <= timings["first_token"] <= timings["total"]
-    assert timings["retrieve"] == timings["mask_p50_us"] == timings["mask_max_us"] == 0
+    assert timings["retrieve"] == timings["examples"] == timings["mask_p50_us"] == timings["mask_max_us"] == 0
 
 
 async def test_an_answer_without_a_token_has_no_time_of_a_first_one(in_process: Serve) -> None:
@@ -420,7 +425,10 @@ async def test_the_likeliest_candidate_is_returned(in_process: Serve, stream: bo
     else:
         report = answer.json()
     assert report["code"] == "b = 2\n"
-    assert report["candidates"] == {"generated": 3, "passed_examples": None}
+    candidates = report["candidates"]
+    assert (candidates["generated"], candidates["passed_examples"], candidates["chosen"]) == (3, None, 1)
+    assert [each["mean_logprob"] for each in candidates["each"]] == [-0.5, -0.1, -0.9]
+    assert all(each["code"] is None for each in candidates["each"])
     assert report["usage"]["completion_tokens"] == 30
 
 
@@ -452,7 +460,6 @@ async def test_all_candidates_are_waited_for(in_process: Serve) -> None:
         ("context", {"comments": "c"}),
         ("context", {"trace": "t"}),
         ("context", {"comments": ""}),
-        ("select", "examples"),
     ],
 )
 async def test_an_option_this_build_lacks_is_refused_by_name(
@@ -538,9 +545,7 @@ async def test_a_refusal_names_the_field(
 
 async def test_a_streams_refusal_is_a_plain_answer(in_process: Serve) -> None:
     async with in_process() as service:
-        answer = await service.client.post(
-            "/generate", json={"prompt": "x", "select": "examples", "stream": True}
-        )
+        answer = await service.client.post("/generate", json={"prompt": "x", "verbosity": 1, "stream": True})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json()["error"]["param"] == "select"
+    assert answer.json()["error"]["param"] == "verbosity"

@@ -209,6 +209,7 @@ async def test_waiting_too_long_for_a_seat_is_503(in_process: Serve) -> None:
         await seated
 
 
+@pytest.mark.usefixtures("within_a_minute")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_keys_rate_is_429_and_leaves_other_keys_alone(
     in_process: Serve, key_file: KeyFile, stream: bool
@@ -235,6 +236,7 @@ async def test_a_keys_rate_is_429_and_leaves_other_keys_alone(
         ("/v1/completions", {"prompt": "x", "n": 2, "max_tokens": 40}),
     ],
 )
+@pytest.mark.usefixtures("within_a_minute")
 async def test_n_times_max_tokens_is_charged(in_process: Serve, path: str, body: dict[str, Any]) -> None:
     async with in_process(access__tokens_per_minute=100) as service:
         first = await service.client.post(path, json=body)

@@ -73,6 +73,8 @@ async def test_every_metric_is_on_the_page_from_the_start(in_process: Serve) -> 
         "codefusion_queue_seconds": "histogram",
         "codefusion_time_to_first_token_seconds": "histogram",
         "codefusion_inter_token_seconds": "histogram",
+        "codefusion_example_runs_total": "counter",
+        "codefusion_examples_seconds": "histogram",
         "codefusion_event_loop_lag_seconds": "histogram",
         "codefusion_syntax_answers_total": "counter",
         "codefusion_syntax_tokens_total": "counter",
@@ -134,7 +136,7 @@ def test_what_an_engine_does_not_know_is_not_counted() -> None:
     [
         ({"stop": ""}, "invalid_request_error"),
         ({"nope": 1}, "unknown_field"),
-        ({"select": "examples"}, "not_available"),
+        ({"verbosity": 1}, "not_available"),
         ({"syntax": "enforce", "language": "rust"}, "language_without_mask"),
         ({"language": "klingon"}, "unknown_language"),
         ({"prompt": "x" * 5000}, "context_length_exceeded"),

@@ -155,6 +155,7 @@ async def test_keys_and_scopes(over_socket: Serve, key_file: KeyFile) -> None:
     assert (unknown.value.code, lacking.value.code) == ("invalid_api_key", "insufficient_scope")
 
 
+@pytest.mark.usefixtures("within_a_minute")
 async def test_a_rate_is_a_rate_limit_error_with_its_headers(over_socket: Serve) -> None:
     async with over_socket(access__requests_per_minute=1) as service, client_of(service) as client:
         await client.completions.create(model="fake", prompt="x")

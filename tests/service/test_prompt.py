@@ -56,7 +56,7 @@ def test_the_instruction_goes_from_description_to_examples() -> None:
         "Start from this signature:\n```python\ndef seconds(text: str) -> int:\n```\n\n"
         "Requirements:\n- no regular expressions\n- raise ValueError on bad input\n\n"
         "Examples:\nInput: PT5M\nOutput: 300\n\nInput: PT0S\nOutput: 0\n\n"
-        "Write it in Python. Answer with one ```python code block and nothing else: no text before it, none after it."
+        "Write it in Python. Answer with one ```python code block that holds the complete, working code."
     )
 
 
