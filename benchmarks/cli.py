@@ -16,7 +16,8 @@ from benchmarks.throughput import ThroughputPlan
 from benchmarks.workload import Route
 
 _DESCRIPTION = (
-    "Measure the service: start-up, throughput against vLLM alone, latency under load, event-loop lag."
+    "Measure the service: start-up, throughput against vLLM alone, what the mask costs, latency under load, "
+    "event-loop lag."
 )
 _EPILOG = """\
 Everything runs on this machine, one engine at a time; with the 0.5B model on two cores `all` takes about 20 minutes.
@@ -69,8 +70,8 @@ def parse(words: Sequence[str]) -> Options:
         requests_each=given.requests_each,
         max_tokens=given.tokens,
     )
-    if given.base_url is not None and given.command not in ("load", "lag"):
-        parser.error(f"--base-url: {given.command} starts the service itself; use it with load or lag.")
+    if given.base_url is not None and given.command not in ("load", "lag", "mask"):
+        parser.error(f"--base-url: {given.command} starts the service itself; use it with load, lag or mask.")
     return Options(
         command=given.command,
         words=tuple(words),
@@ -96,10 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["all", "startup", "throughput", "load", "lag"],
+        choices=["all", "startup", "throughput", "load", "lag", "mask"],
         default="all",
         help="all (default): every benchmark; startup: where its time goes; throughput: service ÷ vLLM alone; "
-        "load: latency at given rates; lag: the event loop, idle and under load",
+        "load: latency at given rates; lag: the event loop, idle and under load; mask: with the syntax mask ÷ without",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("results"), help="where reports go (default: results)"
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_service(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the service")
     group.add_argument(
-        "--base-url", type=_url, metavar="URL", help="measure this running service (load, lag)"
+        "--base-url", type=_url, metavar="URL", help="measure this running service (load, lag, mask)"
     )
     group.add_argument(
         "--port", type=_port, help="port for the service that is started (default: a free one)"
@@ -161,7 +162,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_repeated(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("throughput and startup")
+    group = parser.add_argument_group("throughput, mask and startup")
     group.add_argument(
         "--batch", type=_count, nargs="+", default=[1, 8, 32], help="concurrent requests (default: 1 8 32)"
     )

@@ -18,6 +18,7 @@ from benchmarks.event_loop import LagWindow, lag_section, measure_idle, measure_
 from benchmarks.load import LoadPlan, LoadResult, run_load
 from benchmarks.load_report import load_section
 from benchmarks.machine import describe_machine
+from benchmarks.mask import MaskPlan, mask_section, measure_mask
 from benchmarks.progress import Steps, steps
 from benchmarks.report import Report, Section, show
 from benchmarks.service_process import require_free, running_service
@@ -26,7 +27,7 @@ from benchmarks.throughput import ThroughputPlan, measure_throughput
 from benchmarks.throughput_report import throughput_section
 from service.hardware import Hardware, detect
 
-Command = Literal["all", "startup", "throughput", "load", "lag"]
+Command = Literal["all", "startup", "throughput", "load", "lag", "mask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,11 @@ def _parts(options: Options, hardware: Hardware) -> list[Callable[[], Sequence[S
         "throughput": lambda: _throughput(options, hardware),
         "load": lambda: _load(options, hardware),
         "lag": lambda: _lag(options, hardware),
+        "mask": lambda: _mask(options, hardware),
     }
     if options.command == "all":
         # The lag is watched during the load, so the last part gives both.
-        return [parts["startup"], parts["throughput"], parts["lag"]]
+        return [parts["startup"], parts["throughput"], parts["mask"], parts["lag"]]
     return [parts[options.command]]
 
 
@@ -115,13 +117,24 @@ def _lag(options: Options, hardware: Hardware) -> list[Section]:
     return [load_section(results), lag_section(windows)]
 
 
+def _mask(options: Options, hardware: Hardware) -> list[Section]:
+    given = options.throughput
+    plan = MaskPlan(given.batches, given.rounds, given.requests_each, given.max_tokens)
+    with (
+        _service(options, hardware, least_seqs=max(plan.batches)) as base_url,
+        steps(plan.num_steps) as progress,
+    ):
+        results = run_async(measure_mask(base_url, plan, progress))
+    return [mask_section(results, plan)]
+
+
 @contextmanager
-def _service(options: Options, hardware: Hardware) -> Generator[str]:
+def _service(options: Options, hardware: Hardware, *, least_seqs: int = 1) -> Generator[str]:
     """Give the address of the service to measure, started here unless one was named."""
     if options.base_url is not None:
         yield options.base_url
         return
-    setup = resolve(options.config, options.overrides, hardware)
+    setup = resolve(options.config, options.overrides, hardware, least_seqs=least_seqs)
     with ExitStack() as stack:
         with Console(stderr=True).status("starting the service"):
             service = stack.enter_context(running_service(setup.service_arguments, port=options.port))

@@ -105,3 +105,26 @@ def counting_call(prompt: str, max_tokens: int, *, streaming: bool) -> Call:
     if streaming:
         body["stream_options"] = {"include_usage": True}
     return Call("/v1/completions", body)
+
+
+def code_beginnings(first: int) -> Iterator[str]:
+    """Give beginnings of Python files, each with a number at its head; see `counting_prompts` for `first`."""
+    number = first
+    while True:
+        yield f"# File {number:05d}.\n{_BEGINNINGS[number % len(_BEGINNINGS)]}"
+        number += 1
+
+
+def masked_call(prompt: str, max_tokens: int, *, masked: bool) -> Call:
+    """Give the greedy completion of a beginning of code, with or without the mask; its end is biased away."""
+    body: dict[str, Any] = {
+        "prompt": prompt,
+        "max_tokens": max_tokens,
+        "temperature": 0.0,
+        "stream": False,
+        # Qwen2.5's ends of text: both arms run to their budget.
+        "logit_bias": {"151643": -100.0, "151645": -100.0},
+    }
+    if masked:
+        body["codefusion"] = {"syntax": "enforce", "language": "python"}
+    return Call("/v1/completions", body)

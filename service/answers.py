@@ -16,6 +16,7 @@ class Answer:
     def __init__(self, language: Language, *, is_open: bool) -> None:
         self._extractor = CodeExtractor(language, is_open=is_open)
         self._pieces: list[str] = []
+        self._texts: list[str] = []
         self._logprob_sum: float | None = None
         self._finish_reason: Literal["stop", "length"] | None = None
         self.num_tokens = 0
@@ -25,6 +26,7 @@ class Answer:
         self.num_tokens += delta.num_tokens
         if delta.logprob_sum is not None:
             self._logprob_sum = delta.logprob_sum
+        self._texts.append(delta.text)
         piece = self._extractor.feed(delta.text)
         if delta.finish_reason is not None:
             self._finish_reason = "length" if delta.finish_reason == "length" else "stop"
@@ -51,6 +53,11 @@ class Answer:
     def code(self) -> str:
         """The code so far."""
         return "".join(self._pieces)
+
+    @property
+    def text(self) -> str:
+        """All that came, code or not."""
+        return "".join(self._texts)
 
     @property
     def mean_logprob(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from service.keys import KeyRing, require_keys_or_loopback
 from service.lifecycle import Lifecycle
 from service.logs import adopt
 from service.model_shape import ModelShape
+from service.services import Services
 from service.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,9 @@ def build(settings: Settings) -> BuiltService:
     engine, max_num_seqs = _engine(settings)
     lifecycle = Lifecycle()
     app = create_app(settings, engine, seats=seats_for(max_num_seqs), lifecycle=lifecycle)
+    # Beside the engine's start, which takes longer; a request that comes earlier waits for it.
+    services: Services = app.state.services
+    threading.Thread(target=services.planner.prepare, name="grammars", daemon=True).start()
     return BuiltService(app, lifecycle, app.state.keys)
 
 

@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from service.syntax_spec import SyntaxCounts, SyntaxTask
+
 FinishReason = Literal["stop", "length", "abort", "error"]
 
 
@@ -32,13 +34,17 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One prompt, as token ids, to be continued."""
+    """One prompt, as token ids, to be continued.
+
+    syntax   what holds the answer to a grammar; its counts are complete when the last delta has come
+    """
 
     request_id: str
     prompt_token_ids: tuple[int, ...]
     sampling: Sampling
     # Only requests with an equal salt share cached prompt beginnings. The server makes it, never a client.
     cache_salt: str
+    syntax: SyntaxTask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class RequestStats:
     first_token_seconds: float | None
     inter_token_seconds: float | None
     outcome: Literal["finished", "aborted", "failed"]
+    syntax: tuple[SyntaxCounts, ...] = ()
 
 
 class EngineObserver(Protocol):
@@ -97,12 +104,14 @@ class OpenAICall:
 
     body               the request in OpenAI's form, only fields this service honours
     prompt_token_ids   replaces the prompt of a completion, when the service laid it out itself (FIM)
+    syntax             as in GenerationRequest
     """
 
     request_id: str
     body: dict[str, Any]
     cache_salt: str
     prompt_token_ids: tuple[int, ...] | None = None
+    syntax: SyntaxTask | None = None
 
 
 # A whole answer, or the JSON texts of a stream's events without the closing [DONE].

@@ -85,6 +85,8 @@ class EnginePlan:
             # The label of vLLM's metrics; without it they would carry the folder's path.
             "served_model_name": self.settings.model.served_name or self.settings.model.id,
             "trust_remote_code": False,
+            # Puts the syntax mask into the engine core; with no masked request it does what vLLM's own does.
+            "scheduler_cls": "service.vllm_plugin.scheduler.make_scheduler",
             "enable_log_requests": False,
             "load_format": self.load_format.value,
             "dtype": self.dtype.value,
@@ -103,7 +105,7 @@ class EnginePlan:
             "gpu_memory_utilization": self.settings.engine.gpu_memory_utilization,
         }
         if self.device.value == "cpu":
-            arguments["worker_cls"] = "service.vllm_plugin.cpu_worker.SeededCPUWorker"
+            arguments["worker_cls"] = "service.vllm_plugin.masked_cpu_worker.MaskedCPUWorker"
         # On GPUs vLLM measures what is left for the cache, which is better than our estimate.
         if self.device.value == "cpu" or self.settings.engine.kv_cache_bytes is not None:
             arguments["kv_cache_memory_bytes"] = self.kv_cache_bytes.value

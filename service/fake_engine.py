@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from service.engine import (
@@ -32,6 +32,8 @@ from service.errors import BadRequestError, EngineDeadError
 _SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>",
              "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>")  # fmt: skip
 _FIRST_SPECIAL = 0x110000
+# As in real vocabularies, a fence by itself is one token. Within a text it stays three characters here.
+_FENCE, _FENCE_ID = "```", _FIRST_SPECIAL + len(_SPECIALS)
 DEFAULT_ANSWER = "def answer(x):\n    return x + 1\n```"
 
 
@@ -45,6 +47,8 @@ class FakeTokenizer:
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Give the ids; control tokens spelt out become themselves, as in the real tokenizer."""
         del add_special_tokens
+        if text == _FENCE:
+            return [_FENCE_ID]
         added = self.get_added_vocab()
         pieces = re.split("(" + "|".join(map(re.escape, _SPECIALS)) + ")", text)
         return [id_ for piece in pieces for id_ in ([added[piece]] if piece in added else map(ord, piece))]
@@ -108,7 +112,10 @@ class FakeEngine:
         self.requests.append(request)
         if len(request.prompt_token_ids) >= self.max_model_len:
             raise BadRequestError("The prompt does not fit.", code="context_length_exceeded")
-        async for delta in self._tokens(len(request.prompt_token_ids), request.sampling):
+        sampling = request.sampling
+        if _FENCE_ID in sampling.stop_token_ids:
+            sampling = replace(sampling, stop=(*sampling.stop, _FENCE))
+        async for delta in self._tokens(len(request.prompt_token_ids), sampling):
             yield delta
 
     async def _tokens(self, prompt_tokens: int, sampling: Sampling) -> AsyncGenerator[Delta, None]:

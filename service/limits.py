@@ -7,10 +7,12 @@ from typing import Any
 
 from service.errors import BadRequestError
 from service.languages import LANGUAGES, UnknownLanguageError, language
+from service.prompt import STOP_TOKENS
 from service.schemas.common import CodeFusionOptions, verbosity_value
 from service.schemas.generate import GenerateRequest
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import LimitSettings
+from service.syntax import MASKED_LANGUAGES, is_masked
 from service.validation import quoted
 
 _UNAVAILABLE = "not available in this build"
@@ -43,7 +45,6 @@ def check_options(options: CodeFusionOptions | None) -> None:
 
 def _refuse_parts(options: GenerateRequest | CodeFusionOptions, prefix: str) -> None:
     asked = {
-        "syntax": options.syntax != "off",
         "verbosity": verbosity_value(options.verbosity) != 0,
         "style": any(options.style.values()),
         "retrieval": options.retrieval is not False,
@@ -67,6 +68,17 @@ def check_language(name: str | None, param: str) -> None:
             ) from error
 
 
+def check_masked(name: str, param: str) -> None:
+    """Refuse to enforce a syntax that there is no grammar for."""
+    if not is_masked(name):
+        known = ", ".join(MASKED_LANGUAGES)
+        raise BadRequestError(
+            f'{param}: syntax "enforce" is served for {known}; got {quoted(name)}.',
+            param=param,
+            code="language_without_mask",
+        )
+
+
 def check_chat(body: ChatCompletionBody, limits: LimitSettings) -> None:
     """Refuse a chat completion that asks for too much."""
     check_options(body.codefusion)
@@ -82,6 +94,28 @@ def check_chat(body: ChatCompletionBody, limits: LimitSettings) -> None:
         if tool.function.parameters is not None:
             check_schema(tool.function.parameters, limits, f"tools.{i}.function.parameters")
     _check_response_format(body, limits)
+    _check_chat_syntax(body)
+
+
+def _check_chat_syntax(body: ChatCompletionBody) -> None:
+    options = body.codefusion
+    if options is None or options.syntax == "off":
+        return
+    if options.language is not None:
+        check_masked(options.language, "codefusion.language")
+    if body.response_format is not None and body.response_format.type != "text":
+        raise BadRequestError(
+            'codefusion.syntax "enforce" and response_format hold the answer to two grammars; expected one of them.',
+            param="response_format",
+            code="conflicting_options",
+        )
+    if body.tool_choice not in (None, "none", "auto"):
+        raise BadRequestError(
+            'codefusion.syntax "enforce" and a tool_choice that demands a call hold the answer to two grammars; '
+            "expected one of them.",
+            param="tool_choice",
+            code="conflicting_options",
+        )
 
 
 def _check_response_format(body: ChatCompletionBody, limits: LimitSettings) -> None:
@@ -113,6 +147,31 @@ def check_completion(body: CompletionBody, limits: LimitSettings) -> None:
         _exactly_one(len(body.prompt))
     if body.suffix is not None:
         _check_suffix(body)
+    _check_completion_syntax(body)
+
+
+def _check_completion_syntax(body: CompletionBody) -> None:
+    options = body.codefusion
+    if options is None or options.syntax == "off":
+        return
+    if options.language is None:
+        known = ", ".join(MASKED_LANGUAGES)
+        raise BadRequestError(
+            f'codefusion.language: syntax "enforce" needs it; expected one of {known}.',
+            param="codefusion.language",
+        )
+    check_masked(options.language, "codefusion.language")
+    prompt = body.prompt[0] if isinstance(body.prompt, list) else body.prompt
+    if not isinstance(prompt, str):
+        raise BadRequestError(
+            'With codefusion.syntax "enforce", prompt must be a text; got token ids.', param="prompt"
+        )
+    if body.suffix is None and any(token in prompt for token in STOP_TOKENS):
+        raise BadRequestError(
+            'With codefusion.syntax "enforce", prompt must be code alone; got a special token in it. '
+            "Send what is right of the gap as `suffix`.",
+            param="prompt",
+        )
 
 
 def _check_suffix(body: CompletionBody) -> None:

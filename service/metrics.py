@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.engine import RequestStats
 from service.errors import DrainingError, InternalError, ServiceError
 from service.sse import ClientGoneError
+from service.syntax_metrics import SyntaxMetrics
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _TOKEN_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
@@ -57,6 +58,7 @@ class Metrics:
         self.failed_logins = Gauge(
             "codefusion_failed_logins", "Requests with a wrong key since the start.", registry=self.registry
         )
+        self.syntax = SyntaxMetrics(self.registry)
         self.request_seconds = self._histogram(
             "request", "From arrival to the last byte.", _SECONDS, ["route"]
         )
@@ -94,6 +96,8 @@ class Metrics:
         self.tokens.labels("cached").inc(stats.cached_tokens)
         # Not `outcome`: the engine's aborts count the answers that were complete with their closing fence, and
         # miss the clients that left while they waited for a seat. `aborts` is counted where answers leave.
+        for counts in stats.syntax:
+            self.syntax.count(counts)
         if stats.queue_seconds is not None:
             self.queue_seconds.observe(stats.queue_seconds)
         if stats.first_token_seconds is not None:

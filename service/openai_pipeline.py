@@ -20,6 +20,9 @@ from service.prompt_encoder import PromptEncoder
 from service.salt import CacheSalts
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import Settings
+from service.syntax import SyntaxPlanner, UnjoinableSuffixError
+from service.syntax_report import MaskedAnswers, unjoinable_suffix
+from service.syntax_spec import SyntaxSpec
 from service.validation import quoted
 
 # Accepted because they change nothing here, and not handed on.
@@ -30,8 +33,16 @@ Call = Callable[[OpenAICall], Awaitable[OpenAIResult]]
 class OpenAIPipeline:
     """What the /v1 routes do. One for the whole service; holds no state between requests."""
 
-    def __init__(self, engine: Engine, admission: Admission, salts: CacheSalts, settings: Settings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        admission: Admission,
+        salts: CacheSalts,
+        settings: Settings,
+        planner: SyntaxPlanner,
+    ) -> None:
         self._engine = engine
+        self._planner = planner
         self._admission = admission
         self._salts = salts
         self._limits = settings.limits
@@ -108,19 +119,42 @@ class OpenAIPipeline:
         call_engine: Call,
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
         prompt_ids = await self._fim_prompt(body, wire, headers) if isinstance(body, CompletionBody) else None
+        spec = await self._plan_syntax(body)
+        masked = MaskedAnswers(spec, self._planner) if spec else None
         num_answers = body.n or 1
         max_tokens = wire.get("max_completion_tokens") or wire.get("max_tokens") or 1
-        call = OpenAICall(request_id, wire, self._salts.salt(principal.tenant), prompt_ids)
+        task = masked.task if masked else None
+        call = OpenAICall(request_id, wire, self._salts.salt(principal.tenant), prompt_ids, task)
         budget = num_answers * max_tokens
         async with self._admission.enter(principal, sequences=num_answers, tokens=budget) as seat:
             headers.update(seat.rate_headers)
             result = await call_engine(call)
             if isinstance(result, dict):
-                yield {**result, **_report(body)}
+                yield {**result, **await _report(body, masked, result)}
                 return
             async with aclosing(result) as events:
                 async for event in events:
+                    if masked is not None:
+                        masked.read(event)
                     yield event
+            if masked is not None:
+                yield {**masked.last_frame, "choices": [], **await _report(body, masked)}
+
+    async def _plan_syntax(self, body: ChatCompletionBody | CompletionBody) -> SyntaxSpec | None:
+        options = body.codefusion
+        if options is None or options.syntax == "off":
+            return None
+        if isinstance(body, ChatCompletionBody):
+            return self._planner.plan_fenced(options.language)
+        prompt = body.prompt[0] if isinstance(body.prompt, list) else body.prompt
+        assert isinstance(prompt, str), "limits.py"
+        assert options.language is not None, "limits.py"
+        try:
+            return await asyncio.to_thread(
+                self._planner.plan_code, options.language, prompt, body.suffix, needs_join=True
+            )
+        except UnjoinableSuffixError as error:
+            raise unjoinable_suffix() from error
 
     async def _fim_prompt(
         self, body: CompletionBody, wire: dict[str, Any], headers: dict[str, str]
@@ -155,8 +189,24 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "role": role}
 
 
-def _report(body: ChatCompletionBody | CompletionBody) -> dict[str, Any]:
+async def _report(
+    body: ChatCompletionBody | CompletionBody,
+    masked: MaskedAnswers | None,
+    answer: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Say what became of the `codefusion` options, to whoever sent some."""
     if body.codefusion is None:
         return {}
-    return {"codefusion": {"language": body.codefusion.language, "syntax": {"enforced": False}}}
+    syntax: dict[str, Any] = {"enforced": False}
+    if masked is not None:
+        if answer is not None:
+            masked.read_whole(answer)
+        syntax = (await masked.report(echoed=_echoed(body))).model_dump()
+    return {"codefusion": {"language": body.codefusion.language, "syntax": syntax}}
+
+
+def _echoed(body: ChatCompletionBody | CompletionBody) -> int:
+    """Give how many characters of each answer are the prompt's."""
+    if isinstance(body, CompletionBody) and body.echo:
+        return len(body.prompt[0] if isinstance(body.prompt, list) else body.prompt)  # type: ignore[arg-type]
+    return 0

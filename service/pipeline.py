@@ -19,7 +19,7 @@ from service.example_runner import ExampleRunner
 from service.example_task import ExampleTask, example_task
 from service.keys import Principal
 from service.languages import Language, language
-from service.limits import check_generate
+from service.limits import check_generate, check_masked
 from service.prompt import (
     STOP_TOKENS,
     Example,
@@ -39,16 +39,20 @@ from service.schemas.generate import (
     GenerateRequest,
     GenerateResponse,
     PromptReport,
-    SyntaxReport,
     Timings,
 )
 from service.settings import Settings
+from service.syntax import SyntaxPlanner, UnjoinableSuffixError, is_masked
+from service.syntax_report import syntax_report, unjoinable_suffix
+from service.syntax_spec import SyntaxCounts, SyntaxSpec, SyntaxTask
 
 # An answer shorter than this is of no use: a chat prompt that leaves less room is refused instead.
 _LEAST_ANSWER_TOKENS = 16
 # Tokenising takes about a millisecond per 8 KB: longer texts go to a thread, so that nobody else's stream waits.
 _LONG_TEXT_CHARS = 8192
 _VERBATIM = language("text")
+# How tokenizers may spell a closing fence in one token.
+_FENCES = ("```", " ```", "```\n", " ```\n", "\n```", "\n```\n", "```\n\n", "\n\n```")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Job:
     max_tokens: int
     started: float
     examples: ExampleTask | None
+    syntax: SyntaxSpec | None = None
 
     @property
     def opens_fence(self) -> bool:
@@ -69,8 +74,9 @@ class Job:
         return self.prompt.form is Form.CHAT and self.language.is_code
 
     def new_answer(self, *, open_fence: bool) -> Answer:
-        """Start a candidate. A completion is code as it comes; only a chat's answer has fences and prose."""
-        extracted = self.language if self.prompt.form is Form.CHAT else _VERBATIM
+        """Start a candidate. Only a chat's answer has fences and prose, unless the mask makes it code throughout."""
+        is_code = self.syntax is not None and self.syntax.mode != "fenced"
+        extracted = self.language if self.prompt.form is Form.CHAT and not is_code else _VERBATIM
         return Answer(extracted, is_open=open_fence and self.opens_fence)
 
     def program(self, code: str) -> str:
@@ -85,6 +91,8 @@ class Progress:
     queue_seconds: float
     first_token_seconds: float | None
     cached_tokens: int
+    is_valid: bool | None
+    syntax: SyntaxCounts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,10 @@ class GeneratePipeline:
         salts: CacheSalts,
         settings: Settings,
         examples: ExampleRunner,
+        planner: SyntaxPlanner,
     ) -> None:
         self._engine = engine
+        self._planner = planner
         self._admission = admission
         self._salts = salts
         self._examples = examples
@@ -124,6 +134,15 @@ class GeneratePipeline:
         added = self._engine.tokenizer.get_added_vocab()
         return tuple(added[token] for token in STOP_TOKENS if token in added)
 
+    @cached_property
+    def _fence_token_ids(self) -> tuple[int, ...]:
+        """Tokens that are a closing fence: under the mask they come only where the code can end, and end it."""
+        return tuple(
+            ids[0]
+            for text in _FENCES
+            if len(ids := self._engine.tokenizer.encode(text, add_special_tokens=False)) == 1
+        )
+
     async def run(
         self, request: GenerateRequest, principal: Principal, request_id: str, headers: dict[str, str]
     ) -> AsyncGenerator[str | GenerateResponse, None]:
@@ -135,6 +154,8 @@ class GeneratePipeline:
         """
         started = time.monotonic()
         check_generate(request, self._limits)
+        if request.syntax == "enforce":
+            check_masked(request.language or self._defaults.language, "language")
         steps = self._run(request, principal, request_id, headers, started)
         async with aclosing(within(self._limits.deadline_seconds, steps)) as pieces:
             async for piece in pieces:
@@ -154,9 +175,10 @@ class GeneratePipeline:
         first_token: float | None = None
         cached = 0
         budget = job.max_tokens * request.candidates
+        task = SyntaxTask(job.syntax) if job.syntax else None
         async with (
             self._admission.enter(principal, sequences=request.candidates, tokens=budget) as seat,
-            aclosing(self._engine.generate(self._engine_request(job, principal))) as deltas,
+            aclosing(self._engine.generate(self._engine_request(job, principal, task))) as deltas,
         ):
             headers.update(seat.rate_headers)
             async for delta in deltas:
@@ -174,7 +196,10 @@ class GeneratePipeline:
         choice = await self._choose(job, answers, principal)
         if not streams:
             yield answers[choice.index].code
-        yield self._report(job, answers, choice, Progress(seat.queue_seconds, first_token, cached))
+        counts = task.counts.get(choice.index) if task else None
+        is_valid = await self._is_valid(job, answers[choice.index])
+        progress = Progress(seat.queue_seconds, first_token, cached, is_valid, counts)
+        yield self._report(job, answers, choice, progress)
 
     async def _prepare(self, request: GenerateRequest, request_id: str, started: float) -> Job:
         wanted = language(request.language or self._defaults.language)
@@ -189,7 +214,29 @@ class GeneratePipeline:
             room = context - _LEAST_ANSWER_TOKENS
         prompt = await self._fit(parts, room)
         max_tokens = min(request.max_tokens, context - len(prompt.token_ids))
-        return Job(request_id, request, wanted, prompt, max_tokens, started, examples)
+        syntax = await self._plan_syntax(request, wanted)
+        return Job(request_id, request, wanted, prompt, max_tokens, started, examples, syntax)
+
+    async def _plan_syntax(self, request: GenerateRequest, wanted: Language) -> SyntaxSpec | None:
+        if request.syntax == "off" or not is_masked(wanted.name):
+            return None
+        if not (request.is_completion or self._defaults.open_fence):
+            return self._planner.plan_fenced(wanted.name)
+        try:
+            return await asyncio.to_thread(
+                self._planner.plan_code,
+                wanted.name,
+                request.prefix,
+                request.suffix,
+                needs_join=request.syntax == "enforce",
+            )
+        except UnjoinableSuffixError as error:
+            raise unjoinable_suffix() from error
+
+    async def _is_valid(self, job: Job, best: Answer) -> bool | None:
+        if job.syntax is None:
+            return None
+        return await asyncio.to_thread(self._planner.is_valid, job.syntax, best.text)
 
     async def _choose(self, job: Job, answers: list[Answer], principal: Principal) -> Choice:
         """Choose the best answer. Its seats are free by now: running examples keeps nobody from the engine."""
@@ -215,8 +262,9 @@ class GeneratePipeline:
         except PromptError as error:
             raise BadRequestError(f"prompt: {error}.", param="prompt") from error
 
-    def _engine_request(self, job: Job, principal: Principal) -> GenerationRequest:
+    def _engine_request(self, job: Job, principal: Principal, task: SyntaxTask | None) -> GenerationRequest:
         request = job.request
+        ends_at_fence = task is not None and task.spec.mode != "fenced" and job.opens_fence
         return GenerationRequest(
             request_id=job.request_id,
             prompt_token_ids=job.prompt.token_ids,
@@ -227,10 +275,11 @@ class GeneratePipeline:
                 top_p=request.top_p,
                 seed=request.seed,
                 stop=stop_strings(request.stop),
-                stop_token_ids=self._stop_token_ids,
+                stop_token_ids=self._stop_token_ids + (self._fence_token_ids if ends_at_fence else ()),
                 logprobs=request.candidates > 1,
             ),
             cache_salt=self._salts.salt(principal.tenant),
+            syntax=task,
         )
 
     def _report(
@@ -246,7 +295,7 @@ class GeneratePipeline:
             language=job.language.name,
             code=best.code,
             finish_reason=best.finish_reason,
-            syntax=SyntaxReport(),
+            syntax=syntax_report(job.syntax, [progress.syntax], is_valid=progress.is_valid),
             retrieved=[],
             steering={},
             candidates=_candidates(job, answers, choice),
@@ -265,6 +314,8 @@ class GeneratePipeline:
                 examples=_ms(choice.seconds),
                 first_token=None if first_token is None else _ms(first_token),
                 total=_ms(time.monotonic() - job.started),
+                mask_p50_us=progress.syntax.median_fill_microseconds if progress.syntax else 0.0,
+                mask_max_us=round(progress.syntax.max_fill_microseconds, 1) if progress.syntax else 0.0,
             ),
         )
 

@@ -16,6 +16,7 @@ from service.openai_pipeline import OpenAIPipeline
 from service.pipeline import GeneratePipeline
 from service.salt import CacheSalts
 from service.settings import Settings
+from service.syntax import SyntaxPlanner
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Services:
     examples: ExampleRunner
     generate: GeneratePipeline
     openai: OpenAIPipeline
+    planner: SyntaxPlanner
 
 
 def build_services(
@@ -38,6 +40,7 @@ def build_services(
     """Wire the parts up. `seats` counts sequences that may be in the engine at once."""
     admission = Admission(settings, seats)
     salts = CacheSalts(settings.access.cache_secret)
+    planner = SyntaxPlanner()
     examples = ExampleRunner(settings.sandbox, metrics)
     return Services(
         settings,
@@ -46,8 +49,9 @@ def build_services(
         metrics,
         admission,
         examples,
-        GeneratePipeline(engine, admission, salts, settings, examples),
-        OpenAIPipeline(engine, admission, salts, settings),
+        GeneratePipeline(engine, admission, salts, settings, examples, planner),
+        OpenAIPipeline(engine, admission, salts, settings, planner),
+        planner,
     )
 
 

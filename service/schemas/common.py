@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from service.syntax_spec import Mode
+
 T = TypeVar("T")
 # pydantic lists every fault of a body, which takes seconds of the event loop for a megabyte of them.
 _MAX_KEYS = 4096
@@ -69,7 +71,9 @@ class CodeFusionOptions(RequestModel):
 
     language: str | None = Field(default=None, description="Programming language of the answer.")
     syntax: Literal["enforce", "off"] = Field(
-        default="off", description="`enforce`: only code that parses. Not available in this build."
+        default="off",
+        description="`enforce`: only code that parses. In a chat, inside the answer's fences; in a completion, "
+        "together with `prompt` (and `suffix`), in `language`.",
     )
     verbosity: Verbosity = Field(
         default=0.0, description="-1 minimal to 1 detailed. Other than 0 is not available in this build."
@@ -80,6 +84,28 @@ class CodeFusionOptions(RequestModel):
     retrieval: RetrievalOptions | Off = Field(
         default=False, description="Look in an indexed repository. Not available in this build."
     )
+
+
+class SyntaxReport(BaseModel):
+    """What the syntax mask did."""
+
+    enforced: bool = Field(
+        default=False, description="Whether the mask held from the first token to the last."
+    )
+    mode: Mode | None = Field(default=None, description="What was held to the grammar; null without a mask.")
+    valid: bool | None = Field(
+        default=None,
+        description="Whether the code, in its place, is a valid program by the grammar; null where nothing checked it.",
+    )
+    changed_tokens: int | None = Field(
+        default=None,
+        description="Steps in which the model's likeliest token was not allowed; null: not counted.",
+    )
+    changed_share: float | None = Field(default=None, description="Their share of all tokens.")
+    closing_forced: bool = Field(
+        default=False, description="The budget ran out, and only a way to the end of the code was left open."
+    )
+    degraded: str | None = Field(default=None, description="Why the mask did less than was asked for.")
 
 
 class Usage(BaseModel):

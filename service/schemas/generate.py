@@ -14,6 +14,7 @@ from service.schemas.common import (
     RetrievalOptions,
     Seed,
     StopStrings,
+    SyntaxReport,
     Table,
     Temperature,
     TopP,
@@ -67,8 +68,9 @@ class GenerateRequest(RequestModel):
     retrieval: RetrievalOptions | Off = Field(
         default=False, description="Look in an indexed repository. Not available in this build."
     )
-    syntax: Literal["enforce", "off"] = Field(
-        default="off", description="`enforce`: only code that parses. Not available in this build."
+    syntax: Literal["enforce", "off"] | None = Field(
+        default=None,
+        description="`enforce`: only code that parses (python, java, go). Default: `enforce` for these, else `off`.",
     )
     candidates: Annotated[int, Field(ge=1)] = Field(
         default=1, description="How many answers to generate; the best one is returned."
@@ -103,16 +105,6 @@ class GenerateRequest(RequestModel):
     def is_completion(self) -> bool:
         """Whether code around a gap was given."""
         return self.prefix is not None or self.suffix is not None
-
-
-class SyntaxReport(BaseModel):
-    """What the syntax mask did. `valid` is null where nothing checked it."""
-
-    enforced: bool = False
-    valid: bool | None = None
-    changed_tokens: int = 0
-    changed_share: float = 0.0
-    degraded: str | None = None
 
 
 class RetrievedChunk(BaseModel):

@@ -17,6 +17,8 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.stats import RequestStateStats
 
 from service.engine import EngineObserver, RequestStats
+from service.syntax_spec import SyntaxCounts
+from service.vllm_engine.syntax_inbox import SyntaxInbox, say_length_where_closed
 
 
 class RequestRecord:
@@ -30,6 +32,7 @@ class RequestRecord:
         self.cached_tokens = 0
         self.first_token_seconds: float | None = None
         self.outcome: Literal["finished", "aborted", "failed"] = "aborted"
+        self.syntax: dict[int, SyntaxCounts] = {}
         self._engine_stats: RequestStateStats | None = None
 
     def see(self, output: RequestOutput) -> None:
@@ -65,6 +68,7 @@ class RequestRecord:
             first_token_seconds=self.first_token_seconds,
             inter_token_seconds=inter_token,
             outcome=self.outcome,
+            syntax=tuple(self.syntax.values()),
         )
 
 
@@ -73,15 +77,25 @@ class ObservedAsyncLLM(AsyncLLM):
 
     observer: EngineObserver
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.syntax = SyntaxInbox(self.output_processor)
+
     @override
-    async def generate(self, *args: Any, **kwargs: Any) -> AsyncGenerator[RequestOutput, None]:
+    async def generate(
+        self, prompt: Any, sampling_params: Any, request_id: str, **kwargs: Any
+    ) -> AsyncGenerator[RequestOutput, None]:
         """Generate as AsyncLLM does, and report the request's end to the observer."""
         record = RequestRecord()
         try:
             # An abandoned async generator closes its inner one only when it is collected: aborting must not wait.
-            async with aclosing(super().generate(*args, **kwargs)) as outputs:
+            async with (
+                self.syntax.watching(request_id, record.syntax),
+                aclosing(super().generate(prompt, sampling_params, request_id, **kwargs)) as outputs,
+            ):
                 async for output in outputs:
                     record.see(output)
+                    say_length_where_closed(output, record.syntax)
                     yield output
             record.outcome = "finished"
         except EngineDeadError:

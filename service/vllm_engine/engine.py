@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
 from typing import Any, cast
 
 import structlog
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs import TokensPrompt
 from vllm.outputs import CompletionOutput
-from vllm.sampling_params import RequestOutputKind, SamplingParams
+from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 from vllm.v1.engine.exceptions import EngineDeadError as VllmEngineDeadError
 
 from service.engine import (
@@ -34,6 +34,7 @@ from service.engine import (
     Tokenizer,
 )
 from service.errors import ConfigurationError, EngineDeadError, InternalError
+from service.syntax_spec import SyntaxTask
 from service.vllm_engine.client import ObservedAsyncLLM
 from service.vllm_engine.openai_handlers import OpenAIHandlers, build_handlers
 from service.vllm_engine.translate import ENGINE_DEAD, to_service_error
@@ -138,11 +139,11 @@ class VllmEngine:
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
         """Continue a prompt; see the contract."""
         prompt = TokensPrompt(prompt_token_ids=list(request.prompt_token_ids), cache_salt=request.cache_salt)
-        outputs = self._running.client.generate(
-            prompt, _sampling_params(request.sampling), request.request_id
-        )
+        client = self._running.client
+        params = _sampling_params(request.sampling, request.syntax)
+        outputs = client.generate(prompt, params, request.request_id)
         try:
-            async with aclosing(outputs):
+            async with self._counting(request.request_id, request.syntax), aclosing(outputs):
                 async for output in outputs:
                     cached = output.num_cached_tokens or 0
                     for candidate in output.outputs:
@@ -152,11 +153,27 @@ class VllmEngine:
 
     async def chat(self, call: OpenAICall) -> OpenAIResult:
         """Answer an OpenAI chat completion."""
-        return await self._running.handlers.chat(call)
+        return await self._counted(f"chatcmpl-{call.request_id}", call, self._running.handlers.chat)
 
     async def complete(self, call: OpenAICall) -> OpenAIResult:
         """Answer an OpenAI completion."""
-        return await self._running.handlers.complete(call)
+        return await self._counted(f"cmpl-{call.request_id}-0", call, self._running.handlers.complete)
+
+    async def _counted(
+        self, engine_id: str, call: OpenAICall, answer: Callable[[OpenAICall], Awaitable[OpenAIResult]]
+    ) -> OpenAIResult:
+        """Answer, with the reports of a masked request put into its task. `engine_id` is the name vLLM gives it."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._counting(engine_id, call.syntax))
+            result = await answer(call)
+            if isinstance(result, dict):
+                return result
+            return _closing(result, stack.pop_all())
+
+    def _counting(self, engine_id: str, task: SyntaxTask | None) -> AbstractAsyncContextManager[None]:
+        if task is None:
+            return nullcontext()
+        return self._running.client.syntax.watching(engine_id, task.counts)
 
     async def check_health(self) -> None:
         """Raise EngineDeadError if the engine died or hangs. Costs nothing: it asks no process."""
@@ -203,7 +220,13 @@ def _build_client(engine_args: dict[str, Any]) -> ObservedAsyncLLM:
     return cast("ObservedAsyncLLM", ObservedAsyncLLM.from_engine_args(AsyncEngineArgs(**engine_args)))
 
 
-def _sampling_params(sampling: Sampling) -> SamplingParams:
+async def _closing(events: AsyncGenerator[str, None], stack: AsyncExitStack) -> AsyncGenerator[str, None]:
+    async with stack, aclosing(events):
+        async for event in events:
+            yield event
+
+
+def _sampling_params(sampling: Sampling, task: SyntaxTask | None) -> SamplingParams:
     return SamplingParams(
         n=sampling.n,
         max_tokens=sampling.max_tokens,
@@ -214,6 +237,7 @@ def _sampling_params(sampling: Sampling) -> SamplingParams:
         stop_token_ids=list(sampling.stop_token_ids),
         logprobs=0 if sampling.logprobs else None,
         output_kind=RequestOutputKind.DELTA,
+        structured_outputs=StructuredOutputsParams(grammar=task.spec.to_grammar()) if task else None,
     )
 
 

@@ -115,6 +115,8 @@ def build_handlers(
 
 
 def _parse(model: type[Any], call: OpenAICall, body: dict[str, Any]) -> Any:
+    if call.syntax is not None:
+        body = {**body, "structured_outputs": {"grammar": call.syntax.spec.to_grammar()}}
     try:
         return model.model_validate({**body, "request_id": call.request_id, "cache_salt": call.cache_salt})
     except Exception as error:

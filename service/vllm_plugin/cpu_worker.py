@@ -45,7 +45,7 @@ class SeededCPUModelRunner(CPUModelRunner):
 
 
 class SeededCPUWorker(CPUWorker):
-    """The worker that `engine_plan` names on CPU."""
+    """Names our runner; what `engine_plan` names on CPU is a subclass (masked_cpu_worker.py)."""
 
     @override
     def init_device(self) -> None:

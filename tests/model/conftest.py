@@ -76,13 +76,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
 
 
 @contextmanager
-def running_service(folder: Path) -> Generator[Service]:
+def running_service(folder: Path, **more: Any) -> Generator[Service]:
+    """Run a service; `engine__threads=1` sets engine.threads."""
     keys_file = folder / "keys.json"
     keys = {tenant: _add_key(keys_file, tenant) for tenant in ("acme", "globex")}
     port = free_port()
     log = folder / "service.log"
     arguments = [sys.executable, "-m", "service", "--port", str(port), "--model", MODEL]
-    overrides = {"access.keys_file": keys_file, "log.format": "json", "access.requests_per_minute": 6000}
+    overrides: dict[str, Any] = {
+        "access.keys_file": keys_file,
+        "log.format": "json",
+        "access.requests_per_minute": 6000,
+    }
+    overrides |= {name.replace("__", ".", 1): value for name, value in more.items()}
     for name, value in overrides.items():
         arguments += ["--set", f"{name}={value}"]
     with log.open("wb") as output:

@@ -160,7 +160,7 @@ def _isolation() -> Isolation | str:
 
 
 def test_max_tokens_cuts_and_says_so(service: Service) -> None:
-    answer = generate(service, **{**PRIME, "max_tokens": 8})
+    answer = generate(service, **PRIME | {"max_tokens": 8, "syntax": "off"})
     assert answer["finish_reason"] == "length"
     assert answer["usage"]["completion_tokens"] == 8
 

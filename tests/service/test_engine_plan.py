@@ -114,7 +114,7 @@ def test_defaults_on_a_cpu() -> None:
         "enforce_eager": True,
         "enable_prefix_caching": True,
         "distributed_executor_backend": "mp",
-        "worker_cls": "service.vllm_plugin.cpu_worker.SeededCPUWorker",
+        "worker_cls": "service.vllm_plugin.masked_cpu_worker.MaskedCPUWorker",
         "load_format": "safetensors",
         "trust_remote_code": False,
         "enable_log_requests": False,

@@ -236,9 +236,11 @@ async def test_the_report_says_what_was_done(in_process: Serve) -> None:
         "finish_reason": "stop",
         "syntax": {
             "enforced": False,
+            "mode": None,
             "valid": None,
-            "changed_tokens": 0,
-            "changed_share": 0.0,
+            "changed_tokens": None,
+            "changed_share": None,
+            "closing_forced": False,
             "degraded": None,
         },
         "retrieved": [],
@@ -341,7 +343,7 @@ async def test_what_a_request_leaves_out_has_the_documented_default(in_process: 
 
 async def test_generation_ends_at_every_control_token(in_process: Serve) -> None:
     async with in_process() as service:
-        await service.client.post("/generate", json={"prompt": "x"})
+        await service.client.post("/generate", json={"prompt": "x", "syntax": "off"})
     assert set(asked(service.engine).sampling.stop_token_ids) == {SPECIAL[token] for token in STOP_TOKENS}
 
 
@@ -382,7 +384,7 @@ async def test_the_closing_fence_ends_the_engines_request(in_process: Serve, str
     engine = FakeEngine(script=f"{CODE}```\n" + "and so on " * 10_000, token_seconds=0.001)
     async with in_process(engine) as service:
         answer = await service.client.post(
-            "/generate", json={"prompt": "x", "stream": stream, "max_tokens": 4096}
+            "/generate", json={"prompt": "x", "stream": stream, "max_tokens": 4096, "syntax": "off"}
         )
         await until(lambda: engine.num_open == 0)
         assert service.app.state.services.admission.seats_taken == 0
@@ -414,7 +416,8 @@ async def test_the_likeliest_candidate_is_returned(in_process: Serve, stream: bo
     )
     async with in_process(engine) as service:
         answer = await service.client.post(
-            "/generate", json={"prompt": "x", "candidates": 3, "stream": stream, "language": "python"}
+            "/generate",
+            json={"prompt": "x", "candidates": 3, "stream": stream, "language": "python", "syntax": "off"},
         )
     if stream:
         piece, report = payloads(answer.text)
@@ -433,7 +436,8 @@ async def test_all_candidates_are_waited_for(in_process: Serve) -> None:
     engine = Candidates()
     engine.answers = (("a = 1\n```", -5.0, None), ("b = 2\n", -1.0, "length"))
     async with in_process(engine) as service:
-        report = (await service.client.post("/generate", json={"prompt": "x", "candidates": 2})).json()
+        body = {"prompt": "x", "candidates": 2, "syntax": "off"}
+        report = (await service.client.post("/generate", json=body)).json()
     # The finished one goes before the likelier one that was cut.
     assert (report["code"], report["finish_reason"]) == ("a = 1\n", "stop")
 
@@ -444,7 +448,6 @@ async def test_all_candidates_are_waited_for(in_process: Serve) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("syntax", "enforce"),
         ("verbosity", "minimal"),
         ("verbosity", "detailed"),
         ("verbosity", 0.5),
@@ -542,9 +545,7 @@ async def test_a_refusal_names_the_field(
 
 async def test_a_streams_refusal_is_a_plain_answer(in_process: Serve) -> None:
     async with in_process() as service:
-        answer = await service.client.post(
-            "/generate", json={"prompt": "x", "syntax": "enforce", "stream": True}
-        )
+        answer = await service.client.post("/generate", json={"prompt": "x", "verbosity": 1, "stream": True})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json()["error"]["param"] == "syntax"
+    assert answer.json()["error"]["param"] == "verbosity"

@@ -13,6 +13,7 @@ from service.engine import Delta, GenerationRequest, RequestStats
 from service.errors import InternalError, ServiceError
 from service.fake_engine import FakeEngine
 from service.metrics import Metrics
+from service.syntax_spec import SyntaxCounts
 from tests.conftest import Running, Serve, until
 
 Labels = frozenset[tuple[str, str]]
@@ -75,6 +76,12 @@ async def test_every_metric_is_on_the_page_from_the_start(in_process: Serve) -> 
         "codefusion_example_runs_total": "counter",
         "codefusion_examples_seconds": "histogram",
         "codefusion_event_loop_lag_seconds": "histogram",
+        "codefusion_syntax_answers_total": "counter",
+        "codefusion_syntax_tokens_total": "counter",
+        "codefusion_syntax_changed_tokens_total": "counter",
+        "codefusion_syntax_closings_forced_total": "counter",
+        "codefusion_syntax_bounds_hit_total": "counter",
+        "codefusion_syntax_fill_seconds": "histogram",
     }
     assert {name: kind for name, kind in types.items() if not name.endswith("_created")} == expected
 
@@ -129,7 +136,8 @@ def test_what_an_engine_does_not_know_is_not_counted() -> None:
     [
         ({"stop": ""}, "invalid_request_error"),
         ({"nope": 1}, "unknown_field"),
-        ({"syntax": "enforce"}, "not_available"),
+        ({"verbosity": 1}, "not_available"),
+        ({"syntax": "enforce", "language": "rust"}, "language_without_mask"),
         ({"language": "klingon"}, "unknown_language"),
         ({"prompt": "x" * 5000}, "context_length_exceeded"),
     ],
@@ -205,7 +213,7 @@ async def test_a_deadline_is_one_abort(in_process: Serve, stream: bool) -> None:
 
 async def test_an_answer_that_ends_with_its_fence_is_no_abort(in_process: Serve) -> None:
     async with in_process(FakeEngine(script="x = 1\n```\nand so on and on")) as service:
-        assert await ask(service) == 200
+        assert await ask(service, syntax="off") == 200
         counted = await page(service)
     assert service.engine.num_aborted == 1
     assert counted.value("aborts_total") == 0
@@ -251,3 +259,25 @@ async def test_the_event_loops_lag_is_measured(in_process: Serve) -> None:
     async with in_process() as service:
         metrics: Metrics = service.app.state.services.metrics
         await until(lambda: Page(metrics.render().decode()).value("event_loop_lag_seconds_count") >= 2)
+
+
+def test_what_the_mask_did_is_counted_by_mode_and_result() -> None:
+    metrics = Metrics()
+    held = SyntaxCounts(mode="whole", tokens=10, changed_tokens=2)
+    cut = SyntaxCounts(mode="whole", tokens=5, closing_forced=True, bounds_hit=3, degraded="a reason")
+    off = SyntaxCounts(mode="fenced", permissive=True, degraded="another")
+    for microseconds in (3.0, 100.0, 1e9):
+        held.timed(microseconds)
+    metrics.request_finished(RequestStats(5, 15, 0, None, None, None, "finished", (held, cut, off)))
+    counted = Page(metrics.render().decode())
+    assert counted.value("syntax_answers_total", mode="whole", result="held") == 1
+    assert counted.value("syntax_answers_total", mode="whole", result="degraded") == 1
+    assert counted.value("syntax_answers_total", mode="fenced", result="permissive") == 1
+    assert counted.value("syntax_tokens_total") == 15
+    assert counted.value("syntax_changed_tokens_total") == 2
+    assert counted.value("syntax_closings_forced_total") == 1
+    assert counted.value("syntax_bounds_hit_total") == 3
+    assert counted.value("syntax_fill_seconds_bucket", le="0.000002") == 0
+    assert counted.value("syntax_fill_seconds_bucket", le="0.000004") == 1
+    assert counted.value("syntax_fill_seconds_bucket", le="0.000128") == 2
+    assert counted.value("syntax_fill_seconds_count") == 3

@@ -331,7 +331,7 @@ async def test_the_codefusion_object_is_accepted_and_reported(
 @pytest.mark.parametrize(
     ("options", "param", "code"),
     [
-        ({"syntax": "enforce"}, "codefusion.syntax", "not_available"),
+        ({"syntax": "enforce", "language": "rust"}, "codefusion.language", "language_without_mask"),
         ({"verbosity": "detailed"}, "codefusion.verbosity", "not_available"),
         ({"verbosity": -0.25}, "codefusion.verbosity", "not_available"),
         ({"style": {"documented": 1}}, "codefusion.style", "not_available"),
