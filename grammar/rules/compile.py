@@ -232,7 +232,7 @@ def _product(terminals: list[int], main: Dfa, commit: Dfa) -> LexemeTable:
 
 def _run_together(dfas: Sequence[Dfa]) -> tuple[list[tuple[int, ...]], bytes]:
     """Run patterns side by side; each may be dead without the others. Gives the states and their table."""
-    start = (0,) * len(dfas)
+    start: tuple[int, ...] = (0,) * len(dfas)
     numbers, order = {start: 0}, [start]
     table: list[int] = []
     for states in order:  # grows while it is walked

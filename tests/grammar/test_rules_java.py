@@ -179,7 +179,7 @@ STATEMENTS = [
     ("(a[0]).b();", True),
     ("(f()).b();", True),
     ("(a ? b : c).d();", True),
-    ("(\"a\").b();", True),
+    ('("a").b();', True),
     ("if (a) B<", False),
     ("B<C> d;", True),
     ("(new A()).b();", True),
