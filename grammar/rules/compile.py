@@ -232,8 +232,9 @@ def _product(terminals: list[int], main: Dfa, commit: Dfa) -> LexemeTable:
 
 def _run_together(dfas: Sequence[Dfa]) -> tuple[list[tuple[int, ...]], bytes]:
     """Run patterns side by side; each may be dead without the others. Gives the states and their table."""
-    start: tuple[int, ...] = (0,) * len(dfas)
-    numbers, order = {start: 0}, [start]
+    start = (0,) * len(dfas)
+    numbers: dict[tuple[int, ...], int] = {start: 0}
+    order: list[tuple[int, ...]] = [start]
     table: list[int] = []
     for states in order:  # grows while it is walked
         for cls in range(NUM_CLASSES):
