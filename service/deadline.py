@@ -20,12 +20,24 @@ async def within(seconds: float, items: AsyncGenerator[T, None]) -> AsyncGenerat
     deadline = asyncio.get_running_loop().time() + seconds
     async with aclosing(items):
         while True:
+            # Around each step, not around the loop: a timeout may not span a yield.
+            timeout = asyncio.timeout_at(deadline)
             try:
-                # Around each step, not around the loop: a timeout may not span a yield.
-                async with asyncio.timeout_at(deadline):
+                async with timeout:
                     item = await anext(items)
             except StopAsyncIteration:
+                if timeout.expired():
+                    raise _too_late(seconds) from None
                 return
-            except TimeoutError as error:
-                raise DeadlineError(f"The request took longer than its deadline of {seconds:g} s.") from error
+            except Exception as error:
+                # vLLM swallows the cancellation and answers that the client has left.
+                if timeout.expired():
+                    raise _too_late(seconds) from error
+                raise
+            if timeout.expired():
+                raise _too_late(seconds)
             yield item
+
+
+def _too_late(seconds: float) -> DeadlineError:
+    return DeadlineError(f"The request took longer than its deadline of {seconds:g} s.")

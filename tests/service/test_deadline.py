@@ -169,3 +169,23 @@ async def test_waiting_for_a_seat_spends_the_deadline(
         second = asyncio.create_task(service.client.post(path, json=body))
         assert [(await task).status_code for task in (first, second)] == [504, 504]
         assert (admission.seats_taken, admission.num_waiting, service.engine.num_open) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("ending", ["item", "error", "end"])
+def test_a_source_that_swallows_its_cancellation_is_too_late_all_the_same(ending: str) -> None:
+    """vLLM answers a cancelled request with "Client disconnected", whoever cancelled it."""
+
+    async def swallowing() -> AsyncGenerator[int, None]:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            if ending == "item":
+                yield 1
+            elif ending == "error":
+                raise KeyError from None
+
+    async def main() -> list[int]:
+        return [number async for number in within(10, swallowing())]
+
+    with pytest.raises(DeadlineError):
+        run(main())
