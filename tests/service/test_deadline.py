@@ -173,7 +173,7 @@ async def test_waiting_for_a_seat_spends_the_deadline(
 
 @pytest.mark.parametrize("ending", ["item", "error", "end"])
 def test_a_source_that_swallows_its_cancellation_is_too_late_all_the_same(ending: str) -> None:
-    """vLLM answers a cancelled request with "Client disconnected", whoever cancelled it."""
+    """The engine answers a cancelled request with "Client disconnected", whoever cancelled it."""
 
     async def swallowing() -> AsyncGenerator[int, None]:
         try:
