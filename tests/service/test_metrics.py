@@ -69,6 +69,7 @@ async def test_every_metric_is_on_the_page_from_the_start(in_process: Serve) -> 
         "codefusion_ready": "gauge",
         "codefusion_limit_storage_failures": "gauge",
         "codefusion_failed_logins": "gauge",
+        "codefusion_steered_requests_total": "counter",
         "codefusion_request_seconds": "histogram",
         "codefusion_queue_seconds": "histogram",
         "codefusion_time_to_first_token_seconds": "histogram",
@@ -136,7 +137,8 @@ def test_what_an_engine_does_not_know_is_not_counted() -> None:
     [
         ({"stop": ""}, "invalid_request_error"),
         ({"nope": 1}, "unknown_field"),
-        ({"verbosity": 1}, "not_available"),
+        ({"retrieval": {}}, "not_available"),
+        ({"verbosity": 1}, "unknown_style"),
         ({"syntax": "enforce", "language": "rust"}, "language_without_mask"),
         ({"language": "klingon"}, "unknown_language"),
         ({"prompt": "x" * 5000}, "context_length_exceeded"),
