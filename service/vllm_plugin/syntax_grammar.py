@@ -89,6 +89,8 @@ class SyntaxGrammar(ABC):
         if self._permissive_from is None and self._ended_at is None:
             with self._guard():
                 if not self._take(token):
+                    # The token alone says nothing of anybody's text.
+                    _LOG.warning("token %d cannot follow at %d of %s", token, self._position, self._limit)
                     self._become_permissive("a token came that cannot follow")
         self._position += 1
         self.counts.tokens = self._position
