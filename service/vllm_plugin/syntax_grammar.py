@@ -40,6 +40,11 @@ class SyntaxGrammar(ABC):
         self._position = 0
         self._ended_at: int | None = None
         self._permissive_from: int | None = None
+        self._takes_guesses = True
+
+    def refuse_guesses(self) -> None:
+        """Have every guessed token refused: this candidate goes on a token a step."""
+        self._takes_guesses = False
 
     def set_limit(self, max_tokens: int) -> None:
         """Say how many tokens the whole answer may have."""
@@ -116,6 +121,8 @@ class SyntaxGrammar(ABC):
 
     def validate_tokens(self, tokens: list[int]) -> list[int]:
         """Give the guessed tokens that can follow each other."""
+        if not self._takes_guesses:
+            return []
         if self._permissive_from is not None:
             return tokens
         with self._guard():

@@ -42,12 +42,14 @@ def is_program(language: str, text: str) -> bool:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_guesses_are_taken_and_the_answer_is_a_program(guessing: Service, temperature: float) -> None:
+def test_greedy_answers_take_guesses_and_every_answer_is_a_program(
+    guessing: Service, temperature: float
+) -> None:
     before = guessing.metric("vllm:spec_decode_num_accepted_tokens_total")
     answer = generate(guessing, prefix=REPEATED, temperature=temperature, seed=1, max_tokens=100)
-    if temperature == 0.0:
-        # Drawn tokens may leave what repeats, and then nothing is guessed.
-        assert guessing.metric("vllm:spec_decode_num_accepted_tokens_total") > before
+    accepted = guessing.metric("vllm:spec_decode_num_accepted_tokens_total") - before
+    # With a temperature the mask takes no guesses: see docs/cgd.md.
+    assert accepted > 0 if temperature == 0.0 else accepted == 0
     assert is_program("python", REPEATED + answer["code"])
     assert answer["syntax"]["valid"] is True
     assert answer["syntax"]["enforced"] is True
