@@ -33,8 +33,10 @@ from service.keys import FailedLogins, KeyRing, require
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics, RequestMetrics
 from service.routes import generate, health, openai
+from service.routes import styles as style_routes
 from service.services import Services, build_services
 from service.settings import Settings
+from service.styles import LoadedStyles
 from service.validation import to_bad_request
 
 log = structlog.get_logger(__name__)
@@ -46,15 +48,21 @@ _DESCRIPTION = (
 
 
 def create_app(
-    settings: Settings, engine: Engine, *, seats: int, lifecycle: Lifecycle | None = None
+    settings: Settings,
+    engine: Engine,
+    *,
+    seats: int,
+    lifecycle: Lifecycle | None = None,
+    styles: LoadedStyles | None = None,
 ) -> FastAPI:
     """Build the application around an engine that has not been started.
 
-    seats  sequences that may be in the engine at once (see `admission.seats_for`)
+    seats   sequences that may be in the engine at once (see `admission.seats_for`)
+    styles  what the engine's model can be steered by; None: nothing
     """
     lifecycle = lifecycle or Lifecycle()
     metrics = Metrics()
-    parts = build_services(settings, engine, lifecycle, metrics, seats)
+    parts = build_services(settings, engine, lifecycle, metrics, seats, styles or LoadedStyles())
     app = _App(
         title="CodeFusion",
         description=_DESCRIPTION,
@@ -92,6 +100,7 @@ class _App(FastAPI):
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(generate.router)
     app.include_router(openai.router)
+    app.include_router(style_routes.router)
     app.include_router(health.router)
     app.include_router(health.metrics_router(public=settings.access.metrics_public))
     if settings.server.docs:

@@ -26,6 +26,7 @@ from service.logs import adopt
 from service.model_shape import ModelShape
 from service.services import Services
 from service.settings import Settings
+from service.styles import LoadedStyles, load_styles
 
 log = structlog.get_logger(__name__)
 
@@ -42,9 +43,9 @@ class BuiltService:
 def build(settings: Settings) -> BuiltService:
     """Build the service; fetch the model first if it is not here. Raises ConfigurationError, ModelStoreError."""
     require_keys_or_loopback(settings)
-    engine, max_num_seqs = _engine(settings)
+    engine, max_num_seqs, styles = _engine(settings)
     lifecycle = Lifecycle()
-    app = create_app(settings, engine, seats=seats_for(max_num_seqs), lifecycle=lifecycle)
+    app = create_app(settings, engine, seats=seats_for(max_num_seqs), lifecycle=lifecycle, styles=styles)
     # Beside the engine's start, which takes longer; a request that comes earlier waits for it.
     services: Services = app.state.services
     threading.Thread(target=services.planner.prepare, name="grammars", daemon=True).start()
@@ -57,10 +58,10 @@ def check(settings: Settings, *, as_json: bool) -> int:
     return print_check(resolved, find_problems(resolved), as_json=as_json)
 
 
-def _engine(settings: Settings) -> tuple[Engine, int]:
+def _engine(settings: Settings) -> tuple[Engine, int, LoadedStyles]:
     if settings.engine.backend == "fake":
         fake = FakeEngine(name=settings.model.served_name or "fake")
-        return fake, fake.max_num_seqs
+        return fake, fake.max_num_seqs, LoadedStyles()
     model = settings.model
     source = None if model.source == "auto" else model.source
     folder = ensure_model(model.id, cache_dir=model.cache_dir, source=source)
@@ -75,7 +76,7 @@ def _engine(settings: Settings) -> tuple[Engine, int]:
     if errors:
         raise ConfigurationError("this cannot work here:\n  " + "\n  ".join(errors))
     log_plan(resolved)
-    return _vllm_engine(settings, resolved, folder), resolved.max_num_seqs.value
+    return _vllm_engine(settings, resolved, folder), resolved.max_num_seqs.value, resolved.styles
 
 
 def _vllm_engine(settings: Settings, resolved: EnginePlan, folder: Path) -> Engine:
@@ -109,4 +110,4 @@ def _plan(settings: Settings) -> EnginePlan:
                 f"model.id: {model.id!r} is no known model and no folder. Known: {known}."
             )
         shape = ModelShape.from_entry(catalog[model.id])
-    return plan(settings, shape, detect())
+    return plan(settings, shape, detect(), load_styles(settings.steering, shape))

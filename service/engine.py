@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from service.steering_spec import SteeringSpec
 from service.syntax_spec import SyntaxCounts, SyntaxTask
 
 FinishReason = Literal["stop", "length", "abort", "error"]
@@ -36,7 +37,8 @@ class Sampling:
 class GenerationRequest:
     """One prompt, as token ids, to be continued.
 
-    syntax   what holds the answer to a grammar; its counts are complete when the last delta has come
+    syntax    what holds the answer to a grammar; its counts are complete when the last delta has come
+    steering  what is added to the model's hidden states; part of what the salt is made of
     """
 
     request_id: str
@@ -45,6 +47,7 @@ class GenerationRequest:
     # Only requests with an equal salt share cached prompt beginnings. The server makes it, never a client.
     cache_salt: str
     syntax: SyntaxTask | None = None
+    steering: SteeringSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class RequestStats:
-    """What the engine knows of one finished request. Times in seconds; None where it never got that far."""
+    """What the engine knows of one finished request. Times in seconds; None where it never got that far.
+
+    styles  names of the control vectors that steered it
+    """
 
     prompt_tokens: int
     completion_tokens: int
@@ -78,6 +84,7 @@ class RequestStats:
     inter_token_seconds: float | None
     outcome: Literal["finished", "aborted", "failed"]
     syntax: tuple[SyntaxCounts, ...] = ()
+    styles: tuple[str, ...] = ()
 
 
 class EngineObserver(Protocol):
@@ -104,7 +111,7 @@ class OpenAICall:
 
     body               the request in OpenAI's form, only fields this service honours
     prompt_token_ids   replaces the prompt of a completion, when the service laid it out itself (FIM)
-    syntax             as in GenerationRequest
+    syntax, steering   as in GenerationRequest
     """
 
     request_id: str
@@ -112,6 +119,7 @@ class OpenAICall:
     cache_salt: str
     prompt_token_ids: tuple[int, ...] | None = None
     syntax: SyntaxTask | None = None
+    steering: SteeringSpec | None = None
 
 
 # A whole answer, or the JSON texts of a stream's events without the closing [DONE].

@@ -39,8 +39,14 @@ from service.engine_memory import KvSpace, MemoryEstimate
 from service.hardware import Hardware
 from service.model_shape import ModelShape
 from service.settings import Settings
+from service.styles import LoadedStyles
+from service.vllm_plugin.process import STEERED
+from service.vllm_plugin.steering_config import SteeringConfig
 
 log = structlog.get_logger(__name__)
+
+# The steering table is filled by this runner; vLLM's second one, its default on GPUs, prepares its batches elsewhere.
+_STEERED_ENVIRONMENT = {"VLLM_USE_V2_MODEL_RUNNER": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class EnginePlan:
     quantization: Choice[str | None]
     load_format: Choice[str]
     max_logprobs: Choice[int]
+    control_vectors: Choice[str | None]
+    styles: LoadedStyles
 
     def choices(self) -> Iterator[tuple[str, Choice[Any]]]:
         """Give every choice with its name."""
@@ -106,6 +114,12 @@ class EnginePlan:
         }
         if self.device.value == "cpu":
             arguments["worker_cls"] = "service.vllm_plugin.masked_cpu_worker.MaskedCPUWorker"
+        elif self.styles.folder is not None:
+            arguments["worker_cls"] = "service.vllm_plugin.gpu_worker.SteeringGpuWorker"
+        if self.styles.folder is not None:
+            steering = SteeringConfig(str(self.styles.folder), self.styles.library.digest)
+            arguments["additional_config"] = steering.to_additional_config()
+            arguments["hf_overrides"] = {"architectures": [STEERED[self.model.architecture][0]]}
         # On GPUs vLLM measures what is left for the cache, which is better than our estimate.
         if self.device.value == "cpu" or self.settings.engine.kv_cache_bytes is not None:
             arguments["kv_cache_memory_bytes"] = self.kv_cache_bytes.value
@@ -121,8 +135,11 @@ class EnginePlan:
         }
 
 
-def plan(settings: Settings, model: ModelShape, hardware: Hardware) -> EnginePlan:
+def plan(
+    settings: Settings, model: ModelShape, hardware: Hardware, styles: LoadedStyles | None = None
+) -> EnginePlan:
     """Decide everything the engine runs with. Never fails: `service.check` judges what comes out."""
+    styles = styles or LoadedStyles()
     engine = settings.engine
     device = choose_device(engine, hardware)
     on_cpu = device.value == "cpu"
@@ -145,7 +162,8 @@ def plan(settings: Settings, model: ModelShape, hardware: Hardware) -> EnginePla
         model=model,
         hardware=hardware,
         memory=space.estimate(kv_cache.value, max_model_len.value),
-        environment=_environment(settings, device.value, executor.value, threads.value, binding.value),
+        environment=_environment(settings, device.value, executor.value, threads.value, binding.value)
+        | ({} if styles.folder is None else _STEERED_ENVIRONMENT),
         device=device,
         dtype=dtype,
         tensor_parallel_size=choose_parallel(tp, "each layer on one device"),
@@ -164,7 +182,17 @@ def plan(settings: Settings, model: ModelShape, hardware: Hardware) -> EnginePla
         quantization=choose_quantization(engine, model),
         load_format=Choice("safetensors", "weights as pickles could run code"),
         max_logprobs=Choice(settings.limits.max_logprobs, "limits.max_logprobs"),
+        control_vectors=_choose_vectors(settings, styles),
+        styles=styles,
     )
+
+
+def _choose_vectors(settings: Settings, styles: LoadedStyles) -> Choice[str | None]:
+    if styles.folder is not None:
+        return Choice(", ".join(styles.library.names), f"found in {styles.folder}")
+    if not settings.steering.enabled:
+        return Choice(None, "steering.enabled")
+    return Choice(None, "there are none for this model")
 
 
 def log_plan(plan: EnginePlan) -> None:

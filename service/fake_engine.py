@@ -28,6 +28,7 @@ from service.engine import (
     Sampling,
 )
 from service.errors import BadRequestError, EngineDeadError
+from service.steering_spec import SteeringSpec
 
 _SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>",
              "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>")  # fmt: skip
@@ -115,11 +116,13 @@ class FakeEngine:
         sampling = request.sampling
         if _FENCE_ID in sampling.stop_token_ids:
             sampling = replace(sampling, stop=(*sampling.stop, _FENCE))
-        async for delta in self._tokens(len(request.prompt_token_ids), sampling):
+        async for delta in self._tokens(len(request.prompt_token_ids), sampling, request.steering):
             yield delta
 
-    async def _tokens(self, prompt_tokens: int, sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        record = _Record(prompt_tokens)
+    async def _tokens(
+        self, prompt_tokens: int, sampling: Sampling, steering: SteeringSpec | None
+    ) -> AsyncGenerator[Delta, None]:
+        record = _Record(prompt_tokens, steering)
         self.num_open += sampling.n
         try:
             words, reason = _script_words(self.script, sampling)
@@ -166,7 +169,7 @@ class FakeEngine:
             n=body.get("n") or 1,
         )
         frame = {"id": call.request_id, "object": kind, "created": 1, "model": self.name}
-        deltas = self._tokens(len(call.prompt_token_ids or json.dumps(body)), sampling)
+        deltas = self._tokens(len(call.prompt_token_ids or json.dumps(body)), sampling, call.steering)
         if body.get("stream"):
             return _chunks(
                 deltas, {**frame, "object": kind.replace("chat.completion", "chat.completion.chunk")}, chunk
@@ -213,7 +216,8 @@ def _script_words(script: str, sampling: Sampling) -> tuple[list[str], Literal["
 
 
 class _Record:
-    def __init__(self, prompt_tokens: int) -> None:
+    def __init__(self, prompt_tokens: int, steering: SteeringSpec | None) -> None:
+        self._styles = tuple(name for name, _ in steering.mix.knobs) if steering else ()
         self._started = time.monotonic()
         self._prompt_tokens = prompt_tokens
         self._first: float | None = None
@@ -225,4 +229,13 @@ class _Record:
         self._first = self._first or time.monotonic() - self._started
 
     def stats(self) -> RequestStats:
-        return RequestStats(self._prompt_tokens, self._num_tokens, 0, 0.0, self._first, None, self.outcome)
+        return RequestStats(
+            self._prompt_tokens,
+            self._num_tokens,
+            0,
+            0.0,
+            self._first,
+            None,
+            self.outcome,
+            styles=self._styles,
+        )

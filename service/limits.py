@@ -8,7 +8,7 @@ from typing import Any
 from service.errors import BadRequestError
 from service.languages import LANGUAGES, UnknownLanguageError, language
 from service.prompt import STOP_TOKENS
-from service.schemas.common import CodeFusionOptions, verbosity_value
+from service.schemas.common import CodeFusionOptions
 from service.schemas.generate import GenerateRequest
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import LimitSettings
@@ -44,16 +44,12 @@ def check_options(options: CodeFusionOptions | None) -> None:
 
 
 def _refuse_parts(options: GenerateRequest | CodeFusionOptions, prefix: str) -> None:
-    asked = {
-        "verbosity": verbosity_value(options.verbosity) != 0,
-        "style": any(options.style.values()),
-        "retrieval": options.retrieval is not False,
-    }
-    for name, is_asked in asked.items():
-        if is_asked:
-            raise BadRequestError(
-                f"{prefix}{name} is {_UNAVAILABLE}; leave it out.", param=prefix + name, code="not_available"
-            )
+    if options.retrieval is not False:
+        raise BadRequestError(
+            f"{prefix}retrieval is {_UNAVAILABLE}; leave it out.",
+            param=f"{prefix}retrieval",
+            code="not_available",
+        )
 
 
 def check_language(name: str | None, param: str) -> None:

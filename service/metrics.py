@@ -59,6 +59,10 @@ class Metrics:
             "codefusion_failed_logins", "Requests with a wrong key since the start.", registry=self.registry
         )
         self.syntax = SyntaxMetrics(self.registry)
+        self.steered = Counter(
+            "codefusion_steered_requests", "Requests steered, by style: one counts for each of its styles.",
+            ["style"], registry=self.registry,
+        )  # fmt: skip
         self.request_seconds = self._histogram(
             "request", "From arrival to the last byte.", _SECONDS, ["route"]
         )
@@ -98,6 +102,8 @@ class Metrics:
         # miss the clients that left while they waited for a seat. `aborts` is counted where answers leave.
         for counts in stats.syntax:
             self.syntax.count(counts)
+        for style in stats.styles:
+            self.steered.labels(style).inc()
         if stats.queue_seconds is not None:
             self.queue_seconds.observe(stats.queue_seconds)
         if stats.first_token_seconds is not None:

@@ -20,6 +20,9 @@ from service.prompt_encoder import PromptEncoder
 from service.salt import CacheSalts
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import Settings
+from service.steering_spec import SteeringSpec
+from service.styles import StylePlanner
+from service.styles import report as steering_report
 from service.syntax import SyntaxPlanner, UnjoinableSuffixError
 from service.syntax_report import MaskedAnswers, unjoinable_suffix
 from service.syntax_spec import SyntaxSpec
@@ -40,9 +43,11 @@ class OpenAIPipeline:
         salts: CacheSalts,
         settings: Settings,
         planner: SyntaxPlanner,
+        styles: StylePlanner,
     ) -> None:
         self._engine = engine
         self._planner = planner
+        self._styles = styles
         self._admission = admission
         self._salts = salts
         self._limits = settings.limits
@@ -118,19 +123,21 @@ class OpenAIPipeline:
         headers: dict[str, str],
         call_engine: Call,
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
+        steering = self._styles.plan(body.codefusion, prefix="codefusion.")
         prompt_ids = await self._fim_prompt(body, wire, headers) if isinstance(body, CompletionBody) else None
         spec = await self._plan_syntax(body)
         masked = MaskedAnswers(spec, self._planner) if spec else None
         num_answers = body.n or 1
         max_tokens = wire.get("max_completion_tokens") or wire.get("max_tokens") or 1
         task = masked.task if masked else None
-        call = OpenAICall(request_id, wire, self._salts.salt(principal.tenant), prompt_ids, task)
+        salt = self._salts.salt_of(principal.tenant, steering)
+        call = OpenAICall(request_id, wire, salt, prompt_ids, task, steering)
         budget = num_answers * max_tokens
         async with self._admission.enter(principal, sequences=num_answers, tokens=budget) as seat:
             headers.update(seat.rate_headers)
             result = await call_engine(call)
             if isinstance(result, dict):
-                yield {**result, **await _report(body, masked, result)}
+                yield {**result, **await _report(body, masked, steering, result)}
                 return
             async with aclosing(result) as events:
                 async for event in events:
@@ -138,7 +145,7 @@ class OpenAIPipeline:
                         masked.read(event)
                     yield event
             if masked is not None:
-                yield {**masked.last_frame, "choices": [], **await _report(body, masked)}
+                yield {**masked.last_frame, "choices": [], **await _report(body, masked, steering)}
 
     async def _plan_syntax(self, body: ChatCompletionBody | CompletionBody) -> SyntaxSpec | None:
         options = body.codefusion
@@ -192,6 +199,7 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
 async def _report(
     body: ChatCompletionBody | CompletionBody,
     masked: MaskedAnswers | None,
+    steering: SteeringSpec | None,
     answer: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Say what became of the `codefusion` options, to whoever sent some."""
@@ -202,7 +210,13 @@ async def _report(
         if answer is not None:
             masked.read_whole(answer)
         syntax = (await masked.report(echoed=_echoed(body))).model_dump()
-    return {"codefusion": {"language": body.codefusion.language, "syntax": syntax}}
+    return {
+        "codefusion": {
+            "language": body.codefusion.language,
+            "syntax": syntax,
+            "steering": steering_report(steering),
+        }
+    }
 
 
 def _echoed(body: ChatCompletionBody | CompletionBody) -> int:

@@ -42,6 +42,8 @@ from service.schemas.generate import (
     Timings,
 )
 from service.settings import Settings
+from service.steering_spec import SteeringSpec
+from service.styles import StylePlanner, report
 from service.syntax import SyntaxPlanner, UnjoinableSuffixError, is_masked
 from service.syntax_report import syntax_report, unjoinable_suffix
 from service.syntax_spec import SyntaxCounts, SyntaxSpec, SyntaxTask
@@ -67,6 +69,7 @@ class Job:
     started: float
     examples: ExampleTask | None
     syntax: SyntaxSpec | None = None
+    steering: SteeringSpec | None = None
 
     @property
     def opens_fence(self) -> bool:
@@ -115,9 +118,11 @@ class GeneratePipeline:
         settings: Settings,
         examples: ExampleRunner,
         planner: SyntaxPlanner,
+        styles: StylePlanner,
     ) -> None:
         self._engine = engine
         self._planner = planner
+        self._styles = styles
         self._admission = admission
         self._salts = salts
         self._examples = examples
@@ -206,6 +211,7 @@ class GeneratePipeline:
         examples = example_task(request, wanted.name) if request.select == "examples" else None
         if examples is not None:
             await self._examples.require(examples)
+        steering = self._styles.plan(request)
         parts = _parts(request, wanted)
         context = self._engine.model.max_model_len
         if request.is_completion:
@@ -215,7 +221,7 @@ class GeneratePipeline:
         prompt = await self._fit(parts, room)
         max_tokens = min(request.max_tokens, context - len(prompt.token_ids))
         syntax = await self._plan_syntax(request, wanted)
-        return Job(request_id, request, wanted, prompt, max_tokens, started, examples, syntax)
+        return Job(request_id, request, wanted, prompt, max_tokens, started, examples, syntax, steering)
 
     async def _plan_syntax(self, request: GenerateRequest, wanted: Language) -> SyntaxSpec | None:
         if request.syntax == "off" or not is_masked(wanted.name):
@@ -278,8 +284,9 @@ class GeneratePipeline:
                 stop_token_ids=self._stop_token_ids + (self._fence_token_ids if ends_at_fence else ()),
                 logprobs=request.candidates > 1,
             ),
-            cache_salt=self._salts.salt(principal.tenant),
+            cache_salt=self._salts.salt_of(principal.tenant, job.steering),
             syntax=task,
+            steering=job.steering,
         )
 
     def _report(
@@ -297,7 +304,7 @@ class GeneratePipeline:
             finish_reason=best.finish_reason,
             syntax=syntax_report(job.syntax, [progress.syntax], is_valid=progress.is_valid),
             retrieved=[],
-            steering={},
+            steering=report(job.steering),
             candidates=_candidates(job, answers, choice),
             prompt=PromptReport(
                 trimmed_prefix_chars=job.prompt.trimmed_prefix_chars,

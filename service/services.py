@@ -16,6 +16,7 @@ from service.openai_pipeline import OpenAIPipeline
 from service.pipeline import GeneratePipeline
 from service.salt import CacheSalts
 from service.settings import Settings
+from service.styles import LoadedStyles, StylePlanner
 from service.syntax import SyntaxPlanner
 
 
@@ -32,16 +33,23 @@ class Services:
     generate: GeneratePipeline
     openai: OpenAIPipeline
     planner: SyntaxPlanner
+    styles: LoadedStyles
 
 
 def build_services(
-    settings: Settings, engine: Engine, lifecycle: Lifecycle, metrics: Metrics, seats: int
+    settings: Settings,
+    engine: Engine,
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+    seats: int,
+    styles: LoadedStyles,
 ) -> Services:
     """Wire the parts up. `seats` counts sequences that may be in the engine at once."""
     admission = Admission(settings, seats)
     salts = CacheSalts(settings.access.cache_secret)
     planner = SyntaxPlanner()
     examples = ExampleRunner(settings.sandbox, metrics)
+    style_planner = StylePlanner(styles.library)
     return Services(
         settings,
         engine,
@@ -49,9 +57,10 @@ def build_services(
         metrics,
         admission,
         examples,
-        GeneratePipeline(engine, admission, salts, settings, examples, planner),
-        OpenAIPipeline(engine, admission, salts, settings, planner),
+        GeneratePipeline(engine, admission, salts, settings, examples, planner, style_planner),
+        OpenAIPipeline(engine, admission, salts, settings, planner, style_planner),
         planner,
+        styles,
     )
 
 

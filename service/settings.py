@@ -208,6 +208,19 @@ class SandboxSettings(_Group):
     memory_mib: int = Field(default=1024, ge=64, description="Memory of one run.")
 
 
+class SteeringSettings(_Group):
+    """Control vectors: what a request's `verbosity` and `style` can move."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Load the model's control vectors. Without any, the model runs as vLLM's own.",
+    )
+    folder: Path | None = Field(
+        default=None,
+        description="A folder of control vectors; default: the project's own for the model, if there are any.",
+    )
+
+
 class AccessSettings(_Group):
     """Who may call, and how much."""
 
@@ -267,6 +280,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     generate: GenerateSettings = GenerateSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    steering: SteeringSettings = SteeringSettings()
     access: AccessSettings = AccessSettings()
     log: LogSettings = LogSettings()
 

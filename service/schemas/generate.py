@@ -60,10 +60,10 @@ class GenerateRequest(RequestModel):
         default_factory=ContextOptions, description="Not available in this build."
     )
     verbosity: Verbosity = Field(
-        default=0.0, description="-1 minimal to 1 detailed. Other than 0 is not available in this build."
+        default=0.0, description="-1 minimal to 1 detailed; 0 is the model as it is. See `GET /v1/styles`."
     )
     style: Table[Knob] = Field(
-        default_factory=dict, description="Control vectors by name. Not available in this build."
+        default_factory=dict, description="Control vectors by name, -1 to 1. See `GET /v1/styles`."
     )
     retrieval: RetrievalOptions | Off = Field(
         default=False, description="Look in an indexed repository. Not available in this build."
@@ -171,7 +171,7 @@ class GenerateResponse(BaseModel):
     )
     syntax: SyntaxReport
     retrieved: list[RetrievedChunk]
-    steering: dict[str, float]
+    steering: dict[str, float] = Field(description="The knobs that were not 0, in steps of 0.01.")
     candidates: CandidateReport
     prompt: PromptReport
     usage: Usage

@@ -17,6 +17,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.stats import RequestStateStats
 
 from service.engine import EngineObserver, RequestStats
+from service.steering_spec import EXTRA_KEY, SteeringSpec
 from service.syntax_spec import SyntaxCounts
 from service.vllm_engine.syntax_inbox import SyntaxInbox, say_length_where_closed
 
@@ -24,7 +25,8 @@ from service.vllm_engine.syntax_inbox import SyntaxInbox, say_length_where_close
 class RequestRecord:
     """What is counted of one request while it runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, styles: tuple[str, ...] = ()) -> None:
+        self.styles = styles
         self.started = time.monotonic()
         self.last_output = self.started
         self.prompt_tokens = 0
@@ -69,6 +71,7 @@ class RequestRecord:
             inter_token_seconds=inter_token,
             outcome=self.outcome,
             syntax=tuple(self.syntax.values()),
+            styles=self.styles,
         )
 
 
@@ -86,7 +89,7 @@ class ObservedAsyncLLM(AsyncLLM):
         self, prompt: Any, sampling_params: Any, request_id: str, **kwargs: Any
     ) -> AsyncGenerator[RequestOutput, None]:
         """Generate as AsyncLLM does, and report the request's end to the observer."""
-        record = RequestRecord()
+        record = RequestRecord(_styles(sampling_params))
         try:
             # An abandoned async generator closes its inner one only when it is collected: aborting must not wait.
             async with (
@@ -103,3 +106,9 @@ class ObservedAsyncLLM(AsyncLLM):
             raise
         finally:
             self.observer.request_finished(record.stats())
+
+
+def _styles(sampling_params: Any) -> tuple[str, ...]:
+    """Give the names of what steers a request."""
+    text = (getattr(sampling_params, "extra_args", None) or {}).get(EXTRA_KEY)
+    return tuple(name for name, _ in SteeringSpec.from_wire(text).mix.knobs) if text else ()

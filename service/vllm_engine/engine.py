@@ -34,6 +34,7 @@ from service.engine import (
     Tokenizer,
 )
 from service.errors import ConfigurationError, EngineDeadError, InternalError
+from service.steering_spec import EXTRA_KEY, SteeringSpec
 from service.syntax_spec import SyntaxTask
 from service.vllm_engine.client import ObservedAsyncLLM
 from service.vllm_engine.openai_handlers import OpenAIHandlers, build_handlers
@@ -140,7 +141,7 @@ class VllmEngine:
         """Continue a prompt; see the contract."""
         prompt = TokensPrompt(prompt_token_ids=list(request.prompt_token_ids), cache_salt=request.cache_salt)
         client = self._running.client
-        params = _sampling_params(request.sampling, request.syntax)
+        params = _sampling_params(request.sampling, request.syntax, request.steering)
         outputs = client.generate(prompt, params, request.request_id)
         try:
             async with self._counting(request.request_id, request.syntax), aclosing(outputs):
@@ -226,7 +227,9 @@ async def _closing(events: AsyncGenerator[str, None], stack: AsyncExitStack) -> 
             yield event
 
 
-def _sampling_params(sampling: Sampling, task: SyntaxTask | None) -> SamplingParams:
+def _sampling_params(
+    sampling: Sampling, task: SyntaxTask | None, steering: SteeringSpec | None
+) -> SamplingParams:
     return SamplingParams(
         n=sampling.n,
         max_tokens=sampling.max_tokens,
@@ -238,6 +241,7 @@ def _sampling_params(sampling: Sampling, task: SyntaxTask | None) -> SamplingPar
         logprobs=0 if sampling.logprobs else None,
         output_kind=RequestOutputKind.DELTA,
         structured_outputs=StructuredOutputsParams(grammar=task.spec.to_grammar()) if task else None,
+        extra_args={EXTRA_KEY: steering.to_wire()} if steering else None,
     )
 
 

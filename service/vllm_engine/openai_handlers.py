@@ -24,6 +24,7 @@ from vllm.renderers.online_renderer import OnlineRenderer
 from service.engine import OpenAICall, OpenAIResult, Tokenizer
 from service.errors import ServiceError
 from service.prompt_encoder import PromptEncoder
+from service.steering_spec import EXTRA_KEY
 from service.vllm_engine.plain_text import ProtectedMessages
 from service.vllm_engine.translate import from_error_payload, from_error_response, to_service_error
 
@@ -117,6 +118,8 @@ def build_handlers(
 def _parse(model: type[Any], call: OpenAICall, body: dict[str, Any]) -> Any:
     if call.syntax is not None:
         body = {**body, "structured_outputs": {"grammar": call.syntax.spec.to_grammar()}}
+    if call.steering is not None:
+        body = {**body, "vllm_xargs": {EXTRA_KEY: call.steering.to_wire()}}
     try:
         return model.model_validate({**body, "request_id": call.request_id, "cache_salt": call.cache_salt})
     except Exception as error:

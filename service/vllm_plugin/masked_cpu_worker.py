@@ -1,4 +1,4 @@
-"""The CPU worker of cpu_worker.py, which also says which steps the mask changed.
+"""The CPU worker of cpu_worker.py, which also says which steps the mask changed, and steers.
 
 The flags travel as one more attribute of the runner's output, which is pickled on its way to the scheduler.
 """
@@ -13,6 +13,7 @@ from vllm.v1.worker import gpu_model_runner
 
 from service.vllm_plugin.changed_tokens import ChangeCounter
 from service.vllm_plugin.cpu_worker import SeededCPUWorker
+from service.vllm_plugin.steering_feed import SteeringWorker
 from service.vllm_plugin.scheduler import CHANGED_ATTRIBUTE
 
 # The CPU runner is a subclass of the GPU's and finds the function there.
@@ -20,7 +21,7 @@ _COUNTER = ChangeCounter(gpu_model_runner.apply_grammar_bitmask)
 gpu_model_runner.apply_grammar_bitmask = _COUNTER
 
 
-class MaskedCPUWorker(SeededCPUWorker):
+class MaskedCPUWorker(SteeringWorker, SeededCPUWorker):
     """Named in the engine's arguments as its worker class."""
 
     @override

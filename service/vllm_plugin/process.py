@@ -1,4 +1,4 @@
-"""The engine's processes as the service needs them. Knows nothing of vLLM; costs no import worth mentioning."""
+"""The engine's processes as the service needs them. Costs no import worth mentioning."""
 
 from __future__ import annotations
 
@@ -6,8 +6,25 @@ import multiprocessing
 import os
 from contextlib import suppress
 
+# The architectures that can be steered, by vLLM's name: the name they are registered under, and where the class is.
+STEERED = {
+    "Qwen2ForCausalLM": (
+        "CodeFusionQwen2ForCausalLM",
+        "service.vllm_plugin.steered_qwen2:SteeredQwen2ForCausalLM",
+    ),
+}
+
 
 def register() -> None:
+    """Make the steered models known to vLLM, and leave the terminal's process group. Called in every process."""
+    from vllm import ModelRegistry
+
+    for name, where in STEERED.values():
+        ModelRegistry.register_model(name, where)
+    _leave_process_group()
+
+
+def _leave_process_group() -> None:
     """Leave the terminal's process group, in a child process of the service.
 
     Ctrl-C goes to every process of the terminal's group: vLLM's engine core and workers would end at once, and the

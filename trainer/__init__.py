@@ -1,0 +1,1 @@
+"""How the adapters are made: control vectors, each stage resumable. See docs/steering.md."""

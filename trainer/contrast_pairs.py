@@ -1,0 +1,46 @@
+"""Contrast pairs: the model's own answers to the same task, asked in words for either end of a style."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from trainer.answers import AnswerFile, Ask, ask_all
+from trainer.mbpp import Task
+from trainer.styles import Style
+
+MAX_TOKENS = 320
+
+
+class Pair(NamedTuple):
+    """The task's text, and the code of either end."""
+
+    text: str
+    low: str
+    high: str
+
+
+def prompt_of(task: Task) -> str:
+    """Give what is asked: the task, and the call that shows the name."""
+    return f"{task.text}\nYour code should pass this test:\n{task.tests[0]}"
+
+
+def make_pairs(url: str, style: Style, tasks: Sequence[Task], file: Path) -> list[Pair]:
+    """Ask for both ends of each task, and keep the pairs whose measure differs the right way.
+
+    The model does not always do as it is told; a pair that shows nothing, or the opposite, would only blur the mean.
+    Raises ServiceError.
+    """
+    asks = [
+        Ask((task.task_id, end), {"prompt": prompt_of(task), "constraints": [words]})
+        for task in tasks
+        for end, words in (("low", style.low), ("high", style.high))
+    ]
+    answers = AnswerFile(file)
+    ask_all(url, asks, answers, max_tokens=MAX_TOKENS, title=f"pairs for {style.name}")
+    pairs = [
+        Pair(prompt_of(task), answers.answers[task.task_id, "low"], answers.answers[task.task_id, "high"])
+        for task in tasks
+    ]
+    return [pair for pair in pairs if style.measure(pair.high) > style.measure(pair.low) and pair.low.strip()]

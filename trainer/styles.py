@@ -1,0 +1,93 @@
+"""The styles that vectors are made for: how each end is asked for in words, and what is measured of the code.
+
+The instructions serve twice: as the two sides of the contrast pairs, and as the prompting arm of the calibration.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """One style.
+
+    low, high  what is asked for at -1 and at +1
+    measure    of one answer's code; the knob must move its mean over the problems monotonically
+    unit       of the measure, in words
+    """
+
+    name: str
+    low: str
+    high: str
+    measure: Callable[[str], float]
+    unit: str
+
+
+def code_length(code: str) -> float:
+    """Give the characters of a program, blank lines and the blanks at line ends left out."""
+    return float(sum(len(line.rstrip()) + 1 for line in code.splitlines() if line.strip()))
+
+
+def documentation_share(code: str) -> float:
+    """Give the share of a Python program's characters that stand in comments and docstrings; 0 without any.
+
+    Code that Python cannot read counts its comments only, as far as it can be cut into tokens.
+    """
+    length = code_length(code)
+    if not length:
+        return 0.0
+    return min(1.0, (_comment_chars(code) + _docstring_chars(code)) / length)
+
+
+def _comment_chars(code: str) -> int:
+    chars = 0
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type == tokenize.COMMENT:
+                chars += len(token.string)
+    except (tokenize.TokenError, SyntaxError):
+        return chars
+    return chars
+
+
+def _docstring_chars(code: str) -> int:
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError):
+        return 0
+    owners = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    chars = 0
+    for node in ast.walk(tree):
+        if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None:
+            text = ast.get_source_segment(code, node.body[0]) or ""
+            chars += sum(len(line.rstrip()) + 1 for line in text.splitlines() if line.strip())
+    return chars
+
+
+STYLES = {
+    style.name: style
+    for style in (
+        Style(
+            "verbosity",
+            low="Write the shortest code you can: as few lines and names as possible, no checks, no comments, "
+            "no docstring.",
+            high="Write the code out in full detail: many small steps, each in a line of its own with a named "
+            "variable, and explicit checks of the input with clear error messages.",
+            measure=code_length,
+            unit="characters of code",
+        ),
+        Style(
+            "documented",
+            low="Write no comments and no docstring: nothing but the bare code.",
+            high="Document the code well: a docstring with arguments, result and an example, and a comment above "
+            "each step.",
+            measure=documentation_share,
+            unit="share of the code's characters in comments and docstrings",
+        ),
+    )
+}
