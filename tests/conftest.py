@@ -27,6 +27,7 @@ from service.key_file import SCOPES, KeyRecord, Scope, new_key, write_keys
 from service.lifecycle import Lifecycle
 from service.logs import configure_logging
 from service.settings import LogSettings, Settings, load_settings
+from service.styles import LoadedStyles
 
 # On a machine that others use too, a slow example says nothing about the code.
 hypothesis_settings.register_profile("codefusion", deadline=None)
@@ -57,11 +58,11 @@ def settings_with(**overrides: Any) -> Settings:
 
 
 def _build(
-    engine: FakeEngine | None, seats: int, overrides: dict[str, Any]
+    engine: FakeEngine | None, seats: int, overrides: dict[str, Any], styles: LoadedStyles | None = None
 ) -> tuple[FastAPI, FakeEngine, Settings]:
     engine = engine or FakeEngine()
     settings = settings_with(**overrides)
-    return create_app(settings, engine, seats=seats), engine, settings
+    return create_app(settings, engine, seats=seats, styles=styles), engine, settings
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -73,10 +74,15 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 
 @asynccontextmanager
 async def serve_in_process(
-    engine: FakeEngine | None = None, *, seats: int = 18, ready: bool = True, **overrides: Any
+    engine: FakeEngine | None = None,
+    *,
+    seats: int = 18,
+    ready: bool = True,
+    styles: LoadedStyles | None = None,
+    **overrides: Any,
 ) -> AsyncGenerator[Running, None]:
     """Serve without a socket; for module-wide fixtures. Tests take the fixture `in_process`."""
-    app, engine, settings = _build(engine, seats, overrides)
+    app, engine, settings = _build(engine, seats, overrides, styles)
     lifecycle: Lifecycle = app.state.services.lifecycle
     async with app.router.lifespan_context(app):
         if ready:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.deadline import within
-from service.engine import Delta, Sampling
+from service.engine import Delta
 from service.errors import DeadlineError
 from service.fake_engine import FakeEngine
 from tests.conftest import Serve, until
@@ -43,8 +43,8 @@ class Source:
 class Stalling(FakeEngine):
     """Gives its first tokens at once, and the others never."""
 
-    async def _tokens(self, prompt_tokens: int, sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        async for delta in super()._tokens(prompt_tokens, sampling):
+    async def _tokens(self, *args: Any) -> AsyncGenerator[Delta, None]:
+        async for delta in super()._tokens(*args):
             yield delta
             if delta.text.strip() == "return":
                 self.token_seconds = 1000

@@ -448,13 +448,6 @@ async def test_all_candidates_are_waited_for(in_process: Serve) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("verbosity", "minimal"),
-        ("verbosity", "detailed"),
-        ("verbosity", 0.5),
-        ("verbosity", -1),
-        ("verbosity", 1),
-        ("style", {"documented": 0.5}),
-        ("style", {"a": 0, "b": -0.1}),
         ("retrieval", {"index": "default", "k": 4}),
         ("retrieval", {}),
         ("context", {"comments": "c"}),

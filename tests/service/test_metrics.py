@@ -69,6 +69,7 @@ async def test_every_metric_is_on_the_page_from_the_start(in_process: Serve) -> 
         "codefusion_ready": "gauge",
         "codefusion_limit_storage_failures": "gauge",
         "codefusion_failed_logins": "gauge",
+        "codefusion_steered_requests_total": "counter",
         "codefusion_request_seconds": "histogram",
         "codefusion_queue_seconds": "histogram",
         "codefusion_time_to_first_token_seconds": "histogram",

@@ -11,7 +11,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from service.engine import Delta, OpenAICall, Sampling
+from service.engine import Delta, OpenAICall
 from service.errors import InternalError
 from service.fake_engine import DEFAULT_ANSWER, FakeEngine
 from tests.conftest import KeyFile, Running, Serve, until
@@ -33,8 +33,8 @@ async def client_of(
 class Breaking(FakeEngine):
     """Fails after its first token."""
 
-    async def _tokens(self, prompt_tokens: int, sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        async for delta in super()._tokens(prompt_tokens, sampling):
+    async def _tokens(self, *args: Any) -> AsyncGenerator[Delta, None]:
+        async for delta in super()._tokens(*args):
             yield delta
             raise InternalError("The engine failed on this request.")
 
@@ -56,7 +56,9 @@ async def test_a_chat(over_socket: Serve) -> None:
     assert answer.usage is not None
     assert answer.usage.completion_tokens > 0
     assert answer.model == "fake"
-    assert answer.model_extra == {"codefusion": {"language": "python", "syntax": {"enforced": False}}}
+    assert answer.model_extra == {
+        "codefusion": {"language": "python", "syntax": {"enforced": False}, "steering": {}}
+    }
 
 
 async def test_a_chat_that_streams(over_socket: Serve) -> None:

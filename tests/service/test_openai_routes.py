@@ -324,7 +324,7 @@ async def test_the_codefusion_object_is_accepted_and_reported(
     options = {"language": "rust", "syntax": "off", "verbosity": "normal", "style": {}, "retrieval": False}
     async with in_process() as service:
         answer = await service.client.post(path, json={**least, "codefusion": options})
-    assert answer.json()["codefusion"] == {"language": "rust", "syntax": {"enforced": False}}
+    assert answer.json()["codefusion"] == {"language": "rust", "syntax": {"enforced": False}, "steering": {}}
 
 
 @BOTH
@@ -332,9 +332,9 @@ async def test_the_codefusion_object_is_accepted_and_reported(
     ("options", "param", "code"),
     [
         ({"syntax": "enforce", "language": "rust"}, "codefusion.language", "language_without_mask"),
-        ({"verbosity": "detailed"}, "codefusion.verbosity", "not_available"),
-        ({"verbosity": -0.25}, "codefusion.verbosity", "not_available"),
-        ({"style": {"documented": 1}}, "codefusion.style", "not_available"),
+        ({"verbosity": "detailed"}, "codefusion.verbosity", "unknown_style"),
+        ({"verbosity": -0.25}, "codefusion.verbosity", "unknown_style"),
+        ({"style": {"documented": 1}}, "codefusion.style", "unknown_style"),
         ({"retrieval": {"k": 1}}, "codefusion.retrieval", "not_available"),
         ({"language": "klingon"}, "codefusion.language", "unknown_language"),
         ({"select": "examples"}, "codefusion.select", "unknown_field"),

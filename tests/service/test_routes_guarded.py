@@ -24,6 +24,7 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("POST", "/v1/completions"): "infer",
     ("GET", "/v1/models"): "infer",
     ("GET", "/v1/models/{model_id:path}"): "infer",
+    ("GET", "/v1/styles"): "infer",
     ("GET", "/openapi.json"): "infer",
     ("GET", "/metrics"): "metrics",
 }
