@@ -18,7 +18,7 @@ from rich.progress import Progress
 from trainer.errors import ServiceError, WorkError
 
 Key = tuple[Any, ...]
-_CONCURRENT = 16
+_CONCURRENT = 32
 _TIMEOUT_SECONDS = 600.0
 
 

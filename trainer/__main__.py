@@ -1,0 +1,10 @@
+"""python -m trainer: control-vectors."""
+
+from __future__ import annotations
+
+import sys
+
+from trainer.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

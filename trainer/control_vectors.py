@@ -1,0 +1,190 @@
+"""The stage `control-vectors`: from nothing to a calibrated file per style.
+
+Resumable: each part is kept in the work folder.
+
+service without vectors ─► pairs.jsonl ─► hidden states ─► directions.npy
+service with the drafts ─► answers.jsonl at each strength ─► ends ─► curve ─► OUT/STYLE.safetensors
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from adapters import Calibration, ControlVector, CurvePoint, Header, PromptPoint
+from model_store import find_model
+from trainer.answers import AnswerFile
+from trainer.calibration import KNOBS, Arm, Bench, Outcome, furthest, rank_correlation
+from trainer.contrast_pairs import Pair, make_pairs
+from trainer.directions import difference_norms, mean_differences
+from trainer.errors import TrainerError, WorkError
+from trainer.mbpp import Task, calibration_tasks, fingerprint, pair_tasks
+from trainer.served import served
+from trainer.styles import STYLES, Style
+
+Array = npt.NDArray[np.float32]
+# Strengths tried on either side, as parts of the greatest. The curve's knobs meet them when the greatest will do.
+_PARTS = (0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What decides the result; kept beside it.
+
+    first_layer, last_layer  the band that is steered, both included
+    max_strength             the furthest that either end may go, in mean differences
+    """
+
+    model: str
+    styles: tuple[str, ...]
+    num_pairs: int
+    num_problems: int
+    first_layer: int
+    last_layer: int
+    max_strength: float
+
+
+def make_control_vectors(options: Options, data: Path, work: Path, out: Path) -> list[Path]:
+    """Make a file for each style. Raises TrainerError; what was done is kept, and the same call goes on from there."""
+    model_dir = find_model(options.model)
+    if model_dir is None:
+        raise TrainerError(f"the model is not here: python -m model_store fetch {options.model}")
+    _claim(work, options)
+    styles = [STYLES[name] for name in options.styles]
+    log = work / "service.log"
+    tasks = pair_tasks(data, options.num_pairs)
+    with served(options.model, log, {"steering.enabled": False, "engine.max_num_seqs": 32}) as url:
+        pairs = {
+            style.name: make_pairs(url, style, tasks, _of(work, style, "pairs.jsonl")) for style in styles
+        }
+    drafts = work / "drafts"
+    for style in styles:
+        differences = _differences(_of(work, style, "directions.npy"), model_dir, pairs[style.name])
+        _draft(style, differences, options).save(drafts / f"{_draft_name(style)}.safetensors")
+    problems = calibration_tasks(data, options.num_problems)
+    with served(options.model, log, {"steering.folder": drafts, "engine.max_num_seqs": 32}) as url:
+        files: list[Path] = []
+        for style in styles:
+            answers = AnswerFile(_of(work, style, "answers.jsonl"))
+            bench = Bench(url, style, problems, answers, _draft_name(style), options.max_strength)
+            vector = _calibrated(
+                ControlVector.load(drafts / f"{_draft_name(style)}.safetensors"), style, bench, problems
+            )
+            made = _made(
+                options, tasks, problems, len(pairs[style.name]), np.load(_of(work, style, "directions.npy"))
+            )
+            path = out / f"{style.name}.safetensors"
+            vector.with_header(name=style.name, made=made).save(path)
+            files.append(path)
+    return files
+
+
+def _claim(work: Path, options: Options) -> None:
+    """Mark the work folder as this run's. Raises WorkError if it is another's."""
+    path = work / "config.json"
+    text = json.dumps(asdict(options), indent=2) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise WorkError(
+            f"{path}: expected the options of this run; take another --work folder, or remove this one"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _of(work: Path, style: Style, name: str) -> Path:
+    return work / style.name / name
+
+
+def _draft_name(style: Style) -> str:
+    # Not the style's own: the API takes `verbosity` as a field of its own.
+    return f"draft_{style.name}"
+
+
+def _differences(path: Path, model_dir: Path, pairs: Sequence[Pair]) -> Array:
+    if not path.exists():
+        np.save(path, mean_differences(model_dir, pairs))
+    return np.load(path, allow_pickle=False)
+
+
+def _draft(style: Style, differences: Array, options: Options) -> ControlVector:
+    layers = tuple(range(options.first_layer, options.last_layer + 1))
+    if not 0 <= layers[0] <= layers[-1] < len(differences):
+        raise TrainerError(
+            f"--layers: expected a band of 0 to {len(differences) - 1}; got {layers[0]}-{layers[-1]}"
+        )
+    header = Header(
+        name=_draft_name(style),
+        model=options.model,
+        hidden_size=differences.shape[1],
+        num_layers=len(differences),
+        layers=layers,
+        scale_low=options.max_strength,
+        scale_high=options.max_strength,
+    )
+    return ControlVector(header, differences[list(layers)])
+
+
+def _calibrated(draft: ControlVector, style: Style, bench: Bench, problems: Sequence[Task]) -> ControlVector:
+    """Find the ends, measure the curve, and ask in words for comparison."""
+    most = draft.header.scale_high
+    (baseline,) = bench.outcomes([Arm()], f"{style.name} 0")
+    ends = {sign: _end(sign, most, style, bench, baseline) for sign in (-1, 1)}
+    strengths = [knob * ends[1 if knob > 0 else -1] for knob in KNOBS]
+    curve = bench.outcomes([Arm(strength) for strength in strengths], f"{style.name} curve")
+    words = {"low": Arm(words=style.low), "high": Arm(words=style.high)}
+    asked = bench.outcomes(list(words.values()), f"{style.name} in words")
+    return draft.with_header(
+        scale_low=ends[-1],
+        scale_high=ends[1],
+        calibration=Calibration(
+            unit=style.unit,
+            problems=f"MBPP, hand-verified rows above id 510, the first {len(problems)}; greedy",
+            num_problems=len(problems),
+            spearman=round(rank_correlation(KNOBS, [outcome.measure for outcome in curve]), 4),
+            curve=tuple(
+                CurvePoint(knob=knob, measure=_short(outcome.measure), pass_rate=_short(outcome.pass_rate))
+                for knob, outcome in zip(KNOBS, curve, strict=True)
+            ),
+            prompting=tuple(
+                PromptPoint(asked=end, measure=_short(outcome.measure), pass_rate=_short(outcome.pass_rate))
+                for end, outcome in zip(words, asked, strict=True)
+            ),
+        ).model_dump(),
+    )
+
+
+def _end(sign: int, most: float, style: Style, bench: Bench, baseline: Outcome) -> float:
+    strengths = [part * most for part in _PARTS]
+    arms = [Arm(sign * strength) for strength in strengths]
+    end = furthest(strengths, bench.outcomes(arms, f"{style.name} {'+' if sign > 0 else '-'}"), baseline)
+    if not end:
+        raise TrainerError(
+            f"{style.name}: at {sign * strengths[0]:g} fewer problems are solved than without; "
+            "take a smaller --max-strength, or another band of --layers"
+        )
+    return end
+
+
+def _made(
+    options: Options, tasks: Sequence[Task], problems: Sequence[Task], num_pairs: int, differences: Array
+) -> dict[str, Any]:
+    return {
+        "command": f"python -m trainer control-vectors --model {options.model} --pairs {options.num_pairs} "
+        f"--problems {options.num_problems} --layers {options.first_layer}-{options.last_layer} "
+        f"--max-strength {options.max_strength:g}",
+        "method": "mean difference of hidden states over answer tokens, contrast pairs from the model itself",
+        "pairs_used": num_pairs,
+        "pair_tasks_sha256": fingerprint(tasks),
+        "problems_sha256": fingerprint(problems),
+        "difference_norms": json.dumps(difference_norms(differences)),
+    }
+
+
+def _short(value: float) -> float:
+    return round(value, 4)
