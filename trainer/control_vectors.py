@@ -55,7 +55,7 @@ def make_control_vectors(options: Options, data: Path, work: Path, out: Path) ->
     model_dir = find_model(options.model)
     if model_dir is None:
         raise TrainerError(f"the model is not here: python -m model_store fetch {options.model}")
-    _claim(work, options)
+    claim(work, options)
     styles = [STYLES[name] for name in options.styles]
     log = work / "service.log"
     tasks = pair_tasks(data, options.num_pairs)
@@ -85,7 +85,7 @@ def make_control_vectors(options: Options, data: Path, work: Path, out: Path) ->
     return files
 
 
-def _claim(work: Path, options: Options) -> None:
+def claim(work: Path, options: Options) -> None:
     """Mark the work folder as this run's. Raises WorkError if it is another's."""
     path = work / "config.json"
     text = json.dumps(asdict(options), indent=2) + "\n"

@@ -19,7 +19,7 @@ from trainer.answers import AnswerFile, Ask, ask_all
 from trainer.calibration import Outcome, furthest, rank_correlation
 from trainer.cli import main
 from trainer.contrast_pairs import make_pairs
-from trainer.control_vectors import Options, _claim
+from trainer.control_vectors import Options, claim
 from trainer.errors import DataError, ServiceError, WorkError
 from trainer.mbpp import LAST_EVALUATION_ID, Task, calibration_tasks, fingerprint, pair_tasks
 from trainer.styles import STYLES
@@ -143,10 +143,10 @@ def test_rank_correlation() -> None:
 
 def test_a_work_folder_is_one_runs(tmp_path: Path) -> None:
     options = Options("m", ("verbosity",), 1, 1, first_layer=1, last_layer=2, max_strength=1.0)
-    _claim(tmp_path, options)
-    _claim(tmp_path, options)
+    claim(tmp_path, options)
+    claim(tmp_path, options)
     with pytest.raises(WorkError, match="expected the options of this run"):
-        _claim(tmp_path, replace(options, last_layer=3))
+        claim(tmp_path, replace(options, last_layer=3))
 
 
 @pytest.mark.parametrize("band", ["9", "9-", "x-9", "9-8", "-1-3"])
