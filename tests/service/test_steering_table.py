@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import random
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ import torch
 from adapters import Mix
 from service.vllm_plugin.steering_table import SteeringTable
 
+dynamo: Any = importlib.import_module("torch._dynamo")  # vLLM marks sizes with it; it has no public name
 HIDDEN, LAYERS, SLOTS, TOKENS = 4, 2, 3, 16
 PLAIN = Mix()
 
@@ -104,8 +107,12 @@ def test_a_compiled_pass_reads_what_was_put_there_last() -> None:
     def forward(states: torch.Tensor) -> torch.Tensor:
         return states * 2 + torch.nn.functional.embedding(made.rows[: states.shape[0]], made.deltas[0])
 
+    before = dynamo.utils.counters["stats"]["unique_graphs"]
     compiled = torch.compile(forward, backend="aot_eager", fullgraph=True, dynamic=True)
     for number, num_tokens in ((50, 3), (0, 5), (-20, 4)):
         made.fill([PLAIN, mix(number)], [1, num_tokens - 1])
         states = torch.randn(num_tokens, HIDDEN)
+        # As vLLM does: compiled once for every number of tokens, or an error.
+        dynamo.mark_dynamic(states, 0)
         torch.testing.assert_close(compiled(states), forward(states))
+    assert dynamo.utils.counters["stats"]["unique_graphs"] == before + 1
