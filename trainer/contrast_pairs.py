@@ -27,7 +27,7 @@ def prompt_of(task: Task) -> str:
 
 
 def make_pairs(url: str, style: Style, tasks: Sequence[Task], file: Path) -> list[Pair]:
-    """Ask for both ends of each task, and keep the pairs whose measure differs the right way.
+    """Ask for both ends of each task (or make the low one), and keep the pairs whose measure differs the right way.
 
     The model does not always do as it is told; a pair that shows nothing, or the opposite, would only blur the mean.
     Raises ServiceError.
@@ -36,11 +36,16 @@ def make_pairs(url: str, style: Style, tasks: Sequence[Task], file: Path) -> lis
         Ask((task.task_id, end), {"prompt": prompt_of(task), "constraints": [words]})
         for task in tasks
         for end, words in (("low", style.low), ("high", style.high))
+        if end == "high" or style.low_of is None
     ]
     answers = AnswerFile(file)
     ask_all(url, asks, answers, max_tokens=MAX_TOKENS, title=f"pairs for {style.name}")
-    pairs = [
-        Pair(prompt_of(task), answers.answers[task.task_id, "low"], answers.answers[task.task_id, "high"])
-        for task in tasks
-    ]
-    return [pair for pair in pairs if style.measure(pair.high) > style.measure(pair.low) and pair.low.strip()]
+    pairs = [Pair(prompt_of(task), *_ends(style, task, answers)) for task in tasks]
+    return [pair for pair in pairs if pair.low.strip() and style.measure(pair.high) > style.measure(pair.low)]
+
+
+def _ends(style: Style, task: Task, answers: AnswerFile) -> tuple[str, str]:
+    high = answers.answers[task.task_id, "high"]
+    if style.low_of is not None:
+        return style.low_of(high) or "", high
+    return answers.answers[task.task_id, "low"], high

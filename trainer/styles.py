@@ -17,6 +17,7 @@ class Style:
     """One style.
 
     low, high  what is asked for at -1 and at +1
+    low_of     makes the low side of a pair out of the high one; None: the model is asked for it, too
     measure    of one answer's code; the knob must move its mean over the problems monotonically
     unit       of the measure, in words
     """
@@ -26,6 +27,7 @@ class Style:
     high: str
     measure: Callable[[str], float]
     unit: str
+    low_of: Callable[[str], str | None] | None = None
 
 
 def code_length(code: str) -> float:
@@ -44,6 +46,41 @@ def documentation_share(code: str) -> float:
     return min(1.0, (_comment_chars(code) + _docstring_chars(code)) / length)
 
 
+def without_documentation(code: str) -> str | None:
+    """Take comments and docstrings out of a Python program; None if it cannot be read, or would not be one then."""
+    try:
+        tree = ast.parse(code)
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return None
+    lines = code.splitlines()
+    for token in tokens:
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    for first, last in _docstring_lines(tree):
+        lines[first - 1 : last] = [""] * (last - first + 1)
+    bare = "".join(line + "\n" for line in lines if line.strip())
+    try:
+        ast.parse(bare)
+    except SyntaxError:
+        return None
+    return bare
+
+
+def _docstring_lines(tree: ast.AST) -> list[tuple[int, int]]:
+    return [(node.lineno, node.end_lineno or node.lineno) for node in _docstrings(tree)]
+
+
+def _docstrings(tree: ast.AST) -> list[ast.stmt]:
+    owners = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return [
+        node.body[0]
+        for node in ast.walk(tree)
+        if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None
+    ]
+
+
 def _comment_chars(code: str) -> int:
     chars = 0
     try:
@@ -60,13 +97,7 @@ def _docstring_chars(code: str) -> int:
         tree = ast.parse(code)
     except (SyntaxError, ValueError):
         return 0
-    owners = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    chars = 0
-    for node in ast.walk(tree):
-        if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None:
-            text = ast.get_source_segment(code, node.body[0]) or ""
-            chars += sum(len(line.rstrip()) + 1 for line in text.splitlines() if line.strip())
-    return chars
+    return sum(int(code_length(ast.get_source_segment(code, node) or "")) for node in _docstrings(tree))
 
 
 STYLES = {
@@ -88,6 +119,8 @@ STYLES = {
             "each step.",
             measure=documentation_share,
             unit="share of the code's characters in comments and docstrings",
+            # Asked for none, the 0.5B model still documents: a third of the characters, against 63 % asked for much.
+            low_of=without_documentation,
         ),
     )
 }

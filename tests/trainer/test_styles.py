@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.styles import STYLES, code_length, documentation_share
+from trainer.styles import STYLES, code_length, documentation_share, without_documentation
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,19 @@ def test_the_measures_rise_from_low_to_high() -> None:
     full = 'def f(a):\n    """Add one."""\n    # One more.\n    result = a + 1\n    return result\n'
     for style in STYLES.values():
         assert style.measure(bare) < style.measure(full)
+
+
+@pytest.mark.parametrize(
+    ("code", "bare"),
+    [
+        ("x = 1  # why\n", "x = 1\n"),
+        ("# why\nx = '# no comment'\n", "x = '# no comment'\n"),
+        ('def f():\n    """What.\n\n    More.\n    """\n    return 1\n', "def f():\n    return 1\n"),
+        ('class A:\n    "What."\n\n    x = """data"""\n', 'class A:\n    x = """data"""\n'),
+        # Nothing would be left of the body.
+        ('def f():\n    "what"\n', None),
+        ("def f(:\n", None),
+    ],
+)
+def test_a_program_without_its_documentation(code: str, bare: str | None) -> None:
+    assert without_documentation(code) == bare
