@@ -49,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
         "--max-strength", type=float, default=1.0, help="furthest an end may go, in mean differences"
     )
     vectors.add_argument("--work", type=Path, help="default: results/control-vectors/MODEL")
+    vectors.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the service, e.g. engine.threads=1",
+    )
     vectors.add_argument("--out", type=Path, help=f"default: {_VECTORS}/MODEL")
     return parser
 
@@ -58,6 +65,13 @@ def _band(text: str) -> tuple[int, int]:
     if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
         raise argparse.ArgumentTypeError(f"expected two rising layers, as 8-15; got {text!r}")
     return int(first), int(last)
+
+
+def _setting(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise TrainerError(f"--set: expected NAME=VALUE; got {text!r}")
+    return name, value
 
 
 def _control_vectors(options: argparse.Namespace) -> int:
@@ -73,7 +87,8 @@ def _control_vectors(options: argparse.Namespace) -> int:
     )
     work = options.work or Path("results/control-vectors") / Path(options.model).name
     out = options.out or _VECTORS / Path(options.model).name
-    for path in make_control_vectors(chosen, options.data, work, out):
+    settings = dict(_setting(text) for text in options.set)
+    for path in make_control_vectors(chosen, options.data, work, out, settings):
         _show(path)
     return 0
 

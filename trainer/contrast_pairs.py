@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from trainer.answers import AnswerFile, Ask, ask_all
@@ -26,20 +25,30 @@ def prompt_of(task: Task) -> str:
     return f"{task.text}\nYour code should pass this test:\n{task.tests[0]}"
 
 
-def make_pairs(url: str, style: Style, tasks: Sequence[Task], file: Path) -> list[Pair]:
-    """Ask for both ends of each task (or make the low one), and keep the pairs whose measure differs the right way.
+def missing_pairs(style: Style, tasks: Sequence[Task], answers: AnswerFile) -> list[Ask]:
+    """Give what is still to be asked."""
+    return [ask for ask in _asks(style, tasks) if ask.key not in answers.answers]
 
-    The model does not always do as it is told; a pair that shows nothing, or the opposite, would only blur the mean.
-    Raises ServiceError.
-    """
-    asks = [
+
+def ask_for_pairs(url: str, style: Style, tasks: Sequence[Task], answers: AnswerFile) -> None:
+    """Ask for what is missing: both ends of each task, or the high one where the low one is made. Raises ServiceError."""
+    ask_all(url, _asks(style, tasks), answers, max_tokens=MAX_TOKENS, title=f"pairs for {style.name}")
+
+
+def _asks(style: Style, tasks: Sequence[Task]) -> list[Ask]:
+    return [
         Ask((task.task_id, end), {"prompt": prompt_of(task), "constraints": [words]})
         for task in tasks
         for end, words in (("low", style.low), ("high", style.high))
         if end == "high" or style.low_of is None
     ]
-    answers = AnswerFile(file)
-    ask_all(url, asks, answers, max_tokens=MAX_TOKENS, title=f"pairs for {style.name}")
+
+
+def make_pairs(style: Style, tasks: Sequence[Task], answers: AnswerFile) -> list[Pair]:
+    """Give the pairs whose measure differs the right way.
+
+    The model does not always do as it is told; a pair that shows nothing, or the opposite, would only blur the mean.
+    """
     pairs = [Pair(prompt_of(task), *_ends(style, task, answers)) for task in tasks]
     return [pair for pair in pairs if pair.low.strip() and style.measure(pair.high) > style.measure(pair.low)]
 

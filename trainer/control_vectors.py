@@ -2,14 +2,14 @@
 
 Resumable: each part is kept in the work folder.
 
-service without vectors ─► pairs.jsonl ─► hidden states ─► directions.npy
+service without vectors ─► pairs.jsonl ─► hidden states ─► differences.npy
 service with the drafts ─► answers.jsonl at each strength ─► ends ─► curve ─► OUT/STYLE.safetensors
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from adapters import Calibration, ControlVector, CurvePoint, Header, PromptPoint
 from model_store import find_model
 from trainer.answers import AnswerFile
 from trainer.calibration import KNOBS, Arm, Bench, Outcome, furthest, rank_correlation
-from trainer.contrast_pairs import Pair, make_pairs
+from trainer.contrast_pairs import make_pairs
 from trainer.directions import difference_norms, mean_differences
 from trainer.errors import TrainerError, WorkError
 from trainer.mbpp import Task, calibration_tasks, fingerprint, pair_tasks
@@ -50,8 +50,15 @@ class Options:
     max_strength: float
 
 
-def make_control_vectors(options: Options, data: Path, work: Path, out: Path) -> list[Path]:
-    """Make a file for each style. Raises TrainerError; what was done is kept, and the same call goes on from there."""
+def make_control_vectors(
+    options: Options, data: Path, work: Path, out: Path, settings: Mapping[str, object] | None = None
+) -> list[Path]:
+    """Make a file for each style. Raises TrainerError; what was done is kept, and the same call goes on from there.
+
+    settings  of the service that is started; they change how fast it is, not what comes out
+    """
+    # Wide batches: nobody waits for a single answer here.
+    settings = {"engine.max_num_seqs": 32, **(settings or {})}
     model_dir = find_model(options.model)
     if model_dir is None:
         raise TrainerError(f"the model is not here: python -m model_store fetch {options.model}")
@@ -59,30 +66,30 @@ def make_control_vectors(options: Options, data: Path, work: Path, out: Path) ->
     styles = [STYLES[name] for name in options.styles]
     log = work / "service.log"
     tasks = pair_tasks(data, options.num_pairs)
-    with served(options.model, log, {"steering.enabled": False, "engine.max_num_seqs": 32}) as url:
+    with served(options.model, log, {**settings, "steering.enabled": False}) as url:
         pairs = {
             style.name: make_pairs(url, style, tasks, _of(work, style, "pairs.jsonl")) for style in styles
         }
     drafts = work / "drafts"
+    norms: dict[str, list[float]] = {}
     for style in styles:
-        differences = _differences(_of(work, style, "directions.npy"), model_dir, pairs[style.name])
+        differences = mean_differences(model_dir, pairs[style.name], _of(work, style, "differences.npy"))
+        norms[style.name] = difference_norms(differences)
         _draft(style, differences, options).save(drafts / f"{_draft_name(style)}.safetensors")
+    paths: list[Path] = []
     problems = calibration_tasks(data, options.num_problems)
-    with served(options.model, log, {"steering.folder": drafts, "engine.max_num_seqs": 32}) as url:
-        files: list[Path] = []
+    with served(options.model, log, {**settings, "steering.folder": drafts}) as url:
         for style in styles:
             answers = AnswerFile(_of(work, style, "answers.jsonl"))
             bench = Bench(url, style, problems, answers, _draft_name(style), options.max_strength)
             vector = _calibrated(
                 ControlVector.load(drafts / f"{_draft_name(style)}.safetensors"), style, bench, problems
             )
-            made = _made(
-                options, tasks, problems, len(pairs[style.name]), np.load(_of(work, style, "directions.npy"))
-            )
+            made = _made(options, tasks, problems, len(pairs[style.name]), norms[style.name])
             path = out / f"{style.name}.safetensors"
             vector.with_header(name=style.name, made=made).save(path)
-            files.append(path)
-    return files
+            paths.append(path)
+    return paths
 
 
 def claim(work: Path, options: Options) -> None:
@@ -104,12 +111,6 @@ def _of(work: Path, style: Style, name: str) -> Path:
 def _draft_name(style: Style) -> str:
     # Not the style's own: the API takes `verbosity` as a field of its own.
     return f"draft_{style.name}"
-
-
-def _differences(path: Path, model_dir: Path, pairs: Sequence[Pair]) -> Array:
-    if not path.exists():
-        np.save(path, mean_differences(model_dir, pairs))
-    return np.load(path, allow_pickle=False)
 
 
 def _draft(style: Style, differences: Array, options: Options) -> ControlVector:
@@ -172,7 +173,7 @@ def _end(sign: int, most: float, style: Style, bench: Bench, baseline: Outcome) 
 
 
 def _made(
-    options: Options, tasks: Sequence[Task], problems: Sequence[Task], num_pairs: int, differences: Array
+    options: Options, tasks: Sequence[Task], problems: Sequence[Task], num_pairs: int, norms: Sequence[float]
 ) -> dict[str, Any]:
     return {
         "command": f"python -m trainer control-vectors --model {options.model} --pairs {options.num_pairs} "
@@ -182,7 +183,7 @@ def _made(
         "pairs_used": num_pairs,
         "pair_tasks_sha256": fingerprint(tasks),
         "problems_sha256": fingerprint(problems),
-        "difference_norms": json.dumps(difference_norms(differences)),
+        "difference_norms": json.dumps(norms),
     }
 
 

@@ -18,7 +18,7 @@ from tests.conftest import settings_with
 from trainer.answers import AnswerFile, Ask, ask_all
 from trainer.calibration import Outcome, furthest, rank_correlation
 from trainer.cli import main
-from trainer.contrast_pairs import make_pairs
+from trainer.contrast_pairs import ask_for_pairs, make_pairs, missing_pairs
 from trainer.control_vectors import Options, claim
 from trainer.errors import DataError, ServiceError, WorkError
 from trainer.mbpp import LAST_EVALUATION_ID, Task, calibration_tasks, fingerprint, pair_tasks
@@ -122,8 +122,24 @@ def test_a_refusal_is_told_in_the_services_words(service: Service, tmp_path: Pat
 def test_a_pair_that_shows_nothing_is_left_out(service: Service, tmp_path: Path) -> None:
     # The engine answers both ends alike.
     tasks = [Task(601, "Add one.", ("assert f(1) == 2",))]
-    assert make_pairs(service.url, STYLES["verbosity"], tasks, tmp_path / "pairs.jsonl") == []
+    answers = AnswerFile(tmp_path / "pairs.jsonl")
+    assert len(missing_pairs(STYLES["verbosity"], tasks, answers)) == 2
+    ask_for_pairs(service.url, STYLES["verbosity"], tasks, answers)
     assert len(service.engine.requests) == 2
+    assert missing_pairs(STYLES["verbosity"], tasks, AnswerFile(answers.path)) == []
+    assert make_pairs(STYLES["verbosity"], tasks, answers) == []
+
+
+def test_only_the_high_side_is_asked_for_where_the_low_one_is_made() -> None:
+    style = STYLES["documented"]
+    tasks = [Task(601, "Add one.", ("assert f(1) == 2",)), Task(602, "Add two.", ("assert f(1) == 3",))]
+    answers = AnswerFile(Path("never-written"))
+    assert [ask.key for ask in missing_pairs(style, tasks, answers)] == [(601, "high"), (602, "high")]
+    answers.answers.update(
+        {(601, "high"): "def f(x):\n    # One.\n    return x + 1\n", (602, "high"): "x = 1\n"}
+    )
+    (pair,) = make_pairs(style, tasks, answers)
+    assert (pair.low, pair.high) == ("def f(x):\n    return x + 1\n", answers.answers[601, "high"])
 
 
 @pytest.mark.parametrize(
