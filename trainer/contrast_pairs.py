@@ -31,7 +31,7 @@ def missing_pairs(style: Style, tasks: Sequence[Task], answers: AnswerFile) -> l
 
 
 def ask_for_pairs(url: str, style: Style, tasks: Sequence[Task], answers: AnswerFile) -> None:
-    """Ask for what is missing: both ends of each task, or the high one where the low one is made. Raises ServiceError."""
+    """Ask for what is missing: both ends of each task, or the high one alone. Raises ServiceError."""
     ask_all(url, _asks(style, tasks), answers, max_tokens=MAX_TOKENS, title=f"pairs for {style.name}")
 
 

@@ -21,7 +21,7 @@ from adapters import Calibration, ControlVector, CurvePoint, Header, PromptPoint
 from model_store import find_model
 from trainer.answers import AnswerFile
 from trainer.calibration import KNOBS, Arm, Bench, Outcome, furthest, rank_correlation
-from trainer.contrast_pairs import make_pairs
+from trainer.contrast_pairs import ask_for_pairs, make_pairs, missing_pairs
 from trainer.directions import difference_norms, mean_differences
 from trainer.errors import TrainerError, WorkError
 from trainer.mbpp import Task, calibration_tasks, fingerprint, pair_tasks
@@ -64,32 +64,43 @@ def make_control_vectors(
         raise TrainerError(f"the model is not here: python -m model_store fetch {options.model}")
     claim(work, options)
     styles = [STYLES[name] for name in options.styles]
-    log = work / "service.log"
-    tasks = pair_tasks(data, options.num_pairs)
-    with served(options.model, log, {**settings, "steering.enabled": False}) as url:
-        pairs = {
-            style.name: make_pairs(url, style, tasks, _of(work, style, "pairs.jsonl")) for style in styles
-        }
-    drafts = work / "drafts"
-    norms: dict[str, list[float]] = {}
+    log, drafts = work / "service.log", work / "drafts"
+    tasks, problems = pair_tasks(data, options.num_pairs), calibration_tasks(data, options.num_problems)
+    answers = {style.name: AnswerFile(_of(work, style, "pairs.jsonl")) for style in styles}
+    if any(missing_pairs(style, tasks, answers[style.name]) for style in styles):
+        with served(options.model, log, {**settings, "steering.enabled": False}) as url:
+            for style in styles:
+                ask_for_pairs(url, style, tasks, answers[style.name])
+    made: dict[str, dict[str, Any]] = {}
     for style in styles:
-        differences = mean_differences(model_dir, pairs[style.name], _of(work, style, "differences.npy"))
-        norms[style.name] = difference_norms(differences)
+        pairs = make_pairs(style, tasks, answers[style.name])
+        differences = mean_differences(model_dir, pairs, _of(work, style, "differences.npy"))
         _draft(style, differences, options).save(drafts / f"{_draft_name(style)}.safetensors")
-    paths: list[Path] = []
-    problems = calibration_tasks(data, options.num_problems)
+        made[style.name] = _made(options, tasks, problems, len(pairs), difference_norms(differences))
     with served(options.model, log, {**settings, "steering.folder": drafts}) as url:
-        for style in styles:
-            answers = AnswerFile(_of(work, style, "answers.jsonl"))
-            bench = Bench(url, style, problems, answers, _draft_name(style), options.max_strength)
-            vector = _calibrated(
-                ControlVector.load(drafts / f"{_draft_name(style)}.safetensors"), style, bench, problems
+        return [
+            _calibrate(
+                url, style, problems, options, work, made[style.name], out / f"{style.name}.safetensors"
             )
-            made = _made(options, tasks, problems, len(pairs[style.name]), norms[style.name])
-            path = out / f"{style.name}.safetensors"
-            vector.with_header(name=style.name, made=made).save(path)
-            paths.append(path)
-    return paths
+            for style in styles
+        ]
+
+
+def _calibrate(
+    url: str,
+    style: Style,
+    problems: Sequence[Task],
+    options: Options,
+    work: Path,
+    made: Mapping[str, Any],
+    path: Path,
+) -> Path:
+    """Make the style's file out of its draft, which the service has loaded."""
+    draft = ControlVector.load(work / "drafts" / f"{_draft_name(style)}.safetensors")
+    answers = AnswerFile(_of(work, style, "answers.jsonl"))
+    bench = Bench(url, style, problems, answers, _draft_name(style), options.max_strength)
+    _calibrated(draft, style, bench, problems).with_header(name=style.name, made=dict(made)).save(path)
+    return path
 
 
 def claim(work: Path, options: Options) -> None:
