@@ -13,8 +13,8 @@ from vllm.v1.worker import gpu_model_runner
 
 from service.vllm_plugin.changed_tokens import ChangeCounter
 from service.vllm_plugin.cpu_worker import SeededCPUWorker
-from service.vllm_plugin.steering_feed import SteeringWorker
 from service.vllm_plugin.scheduler import CHANGED_ATTRIBUTE
+from service.vllm_plugin.steering_feed import SteeringWorker
 
 # The CPU runner is a subclass of the GPU's and finds the function there.
 _COUNTER = ChangeCounter(gpu_model_runner.apply_grammar_bitmask)
