@@ -63,7 +63,10 @@ STEERED: dict[str, list[Request]] = {
 @pytest.fixture(scope="module")
 def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two strong random directions: what they do to the text is of no interest here."""
-    folder = tmp_path_factory.mktemp("vectors")
+    return random_vectors(tmp_path_factory.mktemp("vectors"))
+
+
+def random_vectors(folder: Path) -> Path:
     shape = ModelShape.from_folder(_model())
     for seed, (name, layers) in enumerate({"push": (8, 12), "other": (12, 16)}.items()):
         header = Header(

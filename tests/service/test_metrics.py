@@ -137,7 +137,8 @@ def test_what_an_engine_does_not_know_is_not_counted() -> None:
     [
         ({"stop": ""}, "invalid_request_error"),
         ({"nope": 1}, "unknown_field"),
-        ({"verbosity": 1}, "not_available"),
+        ({"retrieval": {}}, "not_available"),
+        ({"verbosity": 1}, "unknown_style"),
         ({"syntax": "enforce", "language": "rust"}, "language_without_mask"),
         ({"language": "klingon"}, "unknown_language"),
         ({"prompt": "x" * 5000}, "context_length_exceeded"),
