@@ -26,7 +26,9 @@ BODIES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def steered(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
     folder = random_vectors(tmp_path_factory.mktemp("vectors"))
-    with running_service(tmp_path_factory.mktemp("service"), steering__folder=folder) as service:
+    with running_service(
+        tmp_path_factory.mktemp("service"), steering__folder=folder, engine__threads=1
+    ) as service:
         yield service
 
 
