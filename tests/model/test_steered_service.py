@@ -57,6 +57,16 @@ def test_a_knob_changes_the_answer_and_only_that_requests(steered: Service, rout
     assert pushed == pushed_again != before
 
 
+def test_every_candidate_is_steered(steered: Service) -> None:
+    pushed, _ = ask(steered, "/generate", {"push": 1.0})
+    with steered.http() as client:
+        body = {**BODIES["/generate"], "style": {"push": 1.0}, "candidates": 3}
+        answer = client.post("/generate", json=body).json()
+    # Greedy candidates are equal, unless another batch size turns a close call.
+    assert answer["code"][:12] == pushed[:12]
+    assert answer["steering"] == {"push": 1.0}
+
+
 def test_what_is_loaded_is_listed_and_counted(steered: Service) -> None:
     ask(steered, "/generate", {"other": -1.0})
     with steered.http() as client:
