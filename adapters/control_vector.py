@@ -146,6 +146,7 @@ class ControlVector:
             raise VectorFileError(
                 f"{path}: expected at most {MAX_FILE_BYTES:,} bytes, got {size:,}; steer fewer layers"
             )
+        partial.chmod(0o644)  # the library makes files that nobody else can read
         partial.replace(path)
 
     @classmethod

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     vectors.add_argument("--problems", type=int, default=40, help="problems to calibrate on")
     vectors.add_argument("--layers", type=_band, default="8-15", help="the band to steer, both ends included")
     vectors.add_argument(
-        "--max-strength", type=float, default=1.0, help="furthest an end may go, in mean differences"
+        "--max-strength", type=float, default=0.24, help="furthest an end may go, in mean differences"
     )
     vectors.add_argument("--work", type=Path, help="default: results/control-vectors/MODEL")
     vectors.add_argument(

@@ -172,15 +172,11 @@ def _calibrated(draft: ControlVector, style: Style, bench: Bench, problems: Sequ
 
 
 def _end(sign: int, most: float, style: Style, bench: Bench, baseline: Outcome) -> float:
+    """Give the end's strength; the smallest that was tried where even that solves too few, as the curve then shows."""
     strengths = [part * most for part in _PARTS]
     arms = [Arm(sign * strength) for strength in strengths]
-    end = furthest(strengths, bench.outcomes(arms, f"{style.name} {'+' if sign > 0 else '-'}"), baseline)
-    if not end:
-        raise TrainerError(
-            f"{style.name}: at {sign * strengths[0]:g} fewer problems are solved than without; "
-            "take a smaller --max-strength, or another band of --layers"
-        )
-    return end
+    outcomes = bench.outcomes(arms, f"{style.name} {'+' if sign > 0 else '-'}")
+    return furthest(strengths, outcomes, baseline) or strengths[0]
 
 
 def _made(

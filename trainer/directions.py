@@ -38,7 +38,7 @@ def mean_differences(model_dir: Path, pairs: Sequence[Pair], kept: Path, *, dtyp
                 low, high = (_mean_state(model, tokenizer, pair.text, code) for code in (pair.low, pair.high))
                 found.append((high - low).astype(np.float32))
                 np.save(kept, np.stack(found))
-    return np.mean(found, axis=0)
+    return np.mean(found[: len(pairs)], axis=0)
 
 
 def _load(model_dir: Path, dtype: str) -> tuple[Any, Any]:

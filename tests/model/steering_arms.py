@@ -36,6 +36,7 @@ def main() -> None:
     from vllm.inputs import TokensPrompt
 
     arguments: dict[str, Any] = {**resolved.engine_args(model), "distributed_executor_backend": "uni"}
+    del arguments["enable_log_requests"]  # of the asynchronous engine alone
     engine = LLM(**arguments)
     tokenizer = engine.get_tokenizer()
 

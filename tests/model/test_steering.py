@@ -103,7 +103,8 @@ def _model() -> Path:
 
 
 def run_engine(vectors: str, batches: Sequence[list[Request]], **engine: Any) -> Results:
-    job = {"batches": batches, "engine": engine, "max_tokens": MAX_TOKENS}
+    # One thread: beside other work on the machine, two wait for each other most of the time.
+    job = {"batches": batches, "engine": {"engine.threads": 1, **engine}, "max_tokens": MAX_TOKENS}
     done = subprocess.run(
         [sys.executable, "-m", "tests.model.steering_arms", str(_model()), vectors],
         input=json.dumps(job),
@@ -168,3 +169,30 @@ def test_cached_beginnings_are_shared_by_equally_steered_requests_only(plain: An
     assert steered["long after it"][0]["cached"] > 0
     assert_close(steered["long after it"][0], plain["long"][0])
     assert steered["long after it"][0]["logprobs"][0] != steered["long steered"][0]["logprobs"][0]
+
+
+@pytest.fixture(scope="module")
+def compiled(vectors: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What vLLM's own model and the steered one answer when they are compiled. Minutes."""
+    mine = {name: (PLAIN | STEERED)[name] for name in ("alone", "two", "push", "beside", "mixed")}
+    plain = {name: batch for name, batch in mine.items() if name in PLAIN}
+    option = {"engine.enforce_eager": False}
+    return (
+        dict(zip(plain, run_engine("-", list(plain.values()), **option), strict=True)),
+        dict(zip(mine, run_engine(str(vectors), list(mine.values()), **option), strict=True)),
+    )
+
+
+def test_compiled_unsteered_requests_are_as_of_vllms_own_model(compiled: Any) -> None:
+    plain, steered = compiled
+    for name, answers in plain.items():
+        for mine, theirs in zip(steered[name], answers, strict=True):
+            assert_close(mine, theirs)
+
+
+def test_compiled_requests_are_steered_and_their_batch_mates_are_not(compiled: Any, steered: Any) -> None:
+    plain, mine = compiled
+    assert same(mine["beside"][0], mine["two"][0])
+    assert_close(mine["push"][0], steered["push"][0])
+    assert not same(mine["mixed"][1], mine["mixed"][2])
+    assert mine["push"][0]["logprobs"][0] != plain["alone"][0]["logprobs"][0]

@@ -151,6 +151,11 @@ def test_an_end_is_where_the_first_loss_is_too_large(solved: list[int], end: flo
     assert furthest([1.0, 2.0, 3.0], outcomes, Outcome(1.0, 51, 100)) == end
 
 
+def test_with_few_problems_one_may_be_lost() -> None:
+    outcomes = [Outcome(1.0, 9, 20), Outcome(1.0, 8, 20)]
+    assert furthest([1.0, 2.0], outcomes, Outcome(1.0, 10, 20)) == 1.0
+
+
 def test_rank_correlation() -> None:
     assert rank_correlation([-1, 0, 1], [5, 6, 9]) == pytest.approx(1.0)
     assert rank_correlation([-1, 0, 1], [9, 6, 5]) == pytest.approx(-1.0)
