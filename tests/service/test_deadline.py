@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from service.deadline import within
-from service.engine import Delta
+from service.engine import Delta, Sampling
 from service.errors import DeadlineError
 from service.fake_engine import FakeEngine
+from service.steering_spec import SteeringSpec
 from tests.conftest import Serve, until
 from tests.service.streams import payloads
 from tests.service.virtual_time import now, run
@@ -43,8 +44,10 @@ class Source:
 class Stalling(FakeEngine):
     """Gives its first tokens at once, and the others never."""
 
-    async def _tokens(self, *args: Any) -> AsyncGenerator[Delta, None]:
-        async for delta in super()._tokens(*args):
+    async def _tokens(
+        self, prompt_tokens: int, sampling: Sampling, steering: SteeringSpec | None
+    ) -> AsyncGenerator[Delta, None]:
+        async for delta in super()._tokens(prompt_tokens, sampling, steering):
             yield delta
             if delta.text.strip() == "return":
                 self.token_seconds = 1000

@@ -11,9 +11,10 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from service.engine import Delta, OpenAICall
+from service.engine import Delta, OpenAICall, Sampling
 from service.errors import InternalError
 from service.fake_engine import DEFAULT_ANSWER, FakeEngine
+from service.steering_spec import SteeringSpec
 from tests.conftest import KeyFile, Running, Serve, until
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
@@ -33,8 +34,10 @@ async def client_of(
 class Breaking(FakeEngine):
     """Fails after its first token."""
 
-    async def _tokens(self, *args: Any) -> AsyncGenerator[Delta, None]:
-        async for delta in super()._tokens(*args):
+    async def _tokens(
+        self, prompt_tokens: int, sampling: Sampling, steering: SteeringSpec | None
+    ) -> AsyncGenerator[Delta, None]:
+        async for delta in super()._tokens(prompt_tokens, sampling, steering):
             yield delta
             raise InternalError("The engine failed on this request.")
 
