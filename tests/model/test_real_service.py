@@ -115,7 +115,7 @@ def test_a_seeded_answer_to_a_prompt_read_in_several_steps_is_that_to_one_read_a
 
 
 def test_the_likeliest_of_several_candidates_is_returned(service: Service) -> None:
-    answer = generate(service, **{**PRIME, "temperature": 0.8, "candidates": 4, "max_tokens": 96, "seed": 3})
+    answer = generate(service, **{**PRIME, "temperature": 0.8, "candidates": 4, "max_tokens": 400, "seed": 3})
     candidates = answer["candidates"]
     assert (candidates["generated"], candidates["passed_examples"], len(candidates["each"])) == (4, None, 4)
     assert candidates["each"][candidates["chosen"]]["mean_logprob"] == max(

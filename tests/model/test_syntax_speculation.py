@@ -1,8 +1,7 @@
-"""The mask with guessed tokens, and with a cache so small that requests are preempted: one engine with both."""
+"""The mask with guessed tokens."""
 
 from __future__ import annotations
 
-import concurrent.futures
 from collections.abc import Generator
 from typing import Any
 
@@ -24,8 +23,6 @@ def guessing(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
         tmp_path_factory.mktemp("guessing"),
         engine__speculative_ngram_tokens=4,
         engine__max_model_len=CONTEXT,
-        # Room for little more than one whole context: 12 KiB a token.
-        engine__kv_cache_bytes=16 << 20,
     ) as service:
         yield service
 
@@ -74,19 +71,3 @@ def test_budgets_end_in_programs_with_guesses_too(guessing: Service, language: s
     ]
     for answer in answers:
         assert is_program(language, answer["code"]), answer["code"]
-
-
-def test_requests_that_were_preempted_go_on_where_they_were(guessing: Service) -> None:
-    before = guessing.metric("vllm:num_preemptions_total")
-    task = "Write a long module with many functions on lists, with comments."
-
-    def ask(seed: int) -> dict[str, Any]:
-        return generate(guessing, prompt=task, temperature=1.0, seed=seed, max_tokens=420)
-
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(ask, range(4)))
-    assert guessing.metric("vllm:num_preemptions_total") > before
-    for answer in answers:
-        assert is_program("python", answer["code"])
-        assert answer["syntax"]["degraded"] is None
-        assert answer["syntax"]["enforced"] is True

@@ -51,8 +51,10 @@ class Scripted(FakeEngine):
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
         self.requests.append(request)
+        # Under the mask the fence is a stop token and no text.
+        end = "" if request.syntax else "```"
         for index, code in enumerate(self.codes):
-            yield Delta(index, f"{code}```", 10, -1.0 - index, "stop")
+            yield Delta(index, f"{code}{end}", 10, -1.0 - index, "stop")
 
 
 async def ask(service: Running, **fields: Any) -> dict[str, Any]:
