@@ -113,7 +113,8 @@ def _stack_table(table: StackTable) -> bytes:
 
 def _lexeme_table(table: LexemeTable) -> bytes:
     head = _numbers("H", table.terminals) + struct.pack("<I", table.num_states)
-    return head + _text(table.next) + _text(table.accepting) + _text(table.commit)
+    variants = _numbers("H", table.variants)
+    return head + _text(table.next) + _text(table.accepting) + _text(table.commit) + variants
 
 
 def _text(data: bytes) -> bytes:
