@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evaluation.arms import Arm
 from evaluation.client import ServiceClient
@@ -77,12 +78,7 @@ def rescore(source: RunFolder, suite: str, data: Path | None, output: Path) -> R
     )
     folder = RunFolder(output)
     folder.open(config)
-    there = folder.samples()
-    with RecordWriter(folder.samples_file) as writer:
-        for record in records:
-            if key_of(record) not in there:
-                program = program_of(problems[record["task_id"]], record["answer"])
-                writer.append({**record, "program": program})
+    _copy(records, problems, folder)
     _sample(folder, config, kept, Scorer(), Pace())
     return folder
 
@@ -101,14 +97,19 @@ def reselect(
     per_sample = len(chosen) // max(1, len(source.samples()))
     folder = RunFolder(output)
     folder.open(dataclasses.replace(config, arm=f"{config.arm}@{rule}", samples=config.samples * per_sample))
-    there = folder.samples()
-    with RecordWriter(folder.samples_file) as writer:
-        for record in chosen:
-            if key_of(record) not in there:
-                program = program_of(by_id[record["task_id"]], record["answer"])
-                writer.append({**record, "program": program})
+    _copy(chosen, by_id, folder)
     _sample(folder, folder.config(), problems, Scorer(), Pace())
     return folder
+
+
+def _copy(records: Iterable[dict[str, Any]], problems: Mapping[str, Problem], folder: RunFolder) -> None:
+    """Put answers of another run into a folder, as programs of its problems; those that are there stay."""
+    there = folder.samples()
+    with RecordWriter(folder.samples_file) as writer:
+        for record in records:
+            if key_of(record) not in there:
+                program = program_of(problems[record["task_id"]], record["answer"])
+                writer.append({**record, "program": program})
 
 
 def problems_of(folder: RunFolder, data: Path | None, problems_file: Path | None) -> tuple[Problem, ...]:

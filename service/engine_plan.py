@@ -117,7 +117,7 @@ class EnginePlan:
         elif self.styles.folder is not None:
             arguments["worker_cls"] = "service.vllm_plugin.gpu_worker.SteeringGpuWorker"
         if self.styles.folder is not None:
-            steering = SteeringConfig(str(self.styles.folder), self.styles.library.digest)
+            steering = SteeringConfig(str(self.styles.folder), self.styles.collection.digest)
             arguments["additional_config"] = steering.to_additional_config()
             arguments["hf_overrides"] = {"architectures": [STEERED[self.model.architecture][0]]}
         # On GPUs vLLM measures what is left for the cache, which is better than our estimate.
@@ -189,7 +189,7 @@ def plan(
 
 def _choose_vectors(settings: Settings, styles: LoadedStyles) -> Choice[str | None]:
     if styles.folder is not None:
-        return Choice(", ".join(styles.library.names), f"found in {styles.folder}")
+        return Choice(", ".join(styles.collection.names), f"found in {styles.folder}")
     if not settings.steering.enabled:
         return Choice(None, "steering.enabled")
     return Choice(None, "there are none for this model")

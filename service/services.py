@@ -49,7 +49,7 @@ def build_services(
     salts = CacheSalts(settings.access.cache_secret)
     planner = SyntaxPlanner()
     examples = ExampleRunner(settings.sandbox, metrics)
-    style_planner = StylePlanner(styles.library)
+    style_planner = StylePlanner(styles.collection)
     return Services(
         settings,
         engine,

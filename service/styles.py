@@ -31,7 +31,7 @@ class LoadedStyles:
     """The vectors of one model. `folder` None: there are none."""
 
     folder: Path | None = None
-    library: StyleLibrary = field(default_factory=StyleLibrary)
+    collection: StyleLibrary = field(default_factory=StyleLibrary)
 
 
 def load_styles(settings: SteeringSettings, model: ModelShape) -> LoadedStyles:
@@ -62,7 +62,7 @@ class StylePlanner:
     """From a request's knobs to a spec for the engine. One per service; holds no state."""
 
     def __init__(self, library: StyleLibrary) -> None:
-        self.library = library
+        self.collection = library
 
     def plan(
         self, options: GenerateRequest | CodeFusionOptions | None, prefix: str = ""
@@ -75,12 +75,12 @@ class StylePlanner:
             return None
         knobs = self._knobs(options, prefix)
         try:
-            mix = self.library.mix(knobs)
+            mix = self.collection.mix(knobs)
         except UnknownStyleError as error:
             raise self._unknown(error.name, prefix) from error
         except KnobError as error:
             raise BadRequestError(f"{prefix}style: {error}.", param=f"{prefix}style") from error
-        return SteeringSpec(mix, self.library.digest) if mix else None
+        return SteeringSpec(mix, self.collection.digest) if mix else None
 
     def _knobs(self, options: GenerateRequest | CodeFusionOptions, prefix: str) -> Mapping[str, float]:
         if VERBOSITY in options.style:
@@ -93,8 +93,8 @@ class StylePlanner:
 
     def _unknown(self, name: str, prefix: str) -> BadRequestError:
         param = prefix + (VERBOSITY if name == VERBOSITY else "style")
-        others = [known for known in self.library.names if known != VERBOSITY]
-        known = f"it has {', '.join(self.library.names)}" if self.library else "it has none"
+        others = [known for known in self.collection.names if known != VERBOSITY]
+        known = f"it has {', '.join(self.collection.names)}" if self.collection else "it has none"
         got = (
             ""
             if name == VERBOSITY

@@ -17,8 +17,9 @@ from grammar.rules.python_expressions import (
     STRING_MIX,
 )
 from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS, SPECIFIERS
+from grammar.rules.python_stars import STAR_VALUES, STARS
 from grammar.rules.python_statements import ASSIGNMENT, SCOPE, SIMPLE_STATEMENTS
-from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, STAR_VALUES, STARS, TYPES, WITH_TARGETS
+from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, TYPES, WITH_TARGETS
 from grammar.rules.python_walrus import WALRUS
 
 _DIGITS = r"[0-9](_?[0-9])*"

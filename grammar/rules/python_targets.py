@@ -1,11 +1,12 @@
-"""Python: targets of `for` and `del`, the end of a comprehension, lone stars, types."""
+"""Python: targets of `for`, `del` and `with`, the end of a comprehension, types."""
 
 from __future__ import annotations
 
 from grammar.rules.model import StackRule, State
-from grammar.rules.python_expressions import ARITHMETIC, COMPARISONS, NAMES
+from grammar.rules.python_expressions import NAMES
 from grammar.rules.python_layout import CLOSE, OPEN
 
+_NO_TARGETS = ("argument_list", "call", "string", "concatenated_string", "dictionary", "set")
 _VALUES = ("integer", "float", "true", "false", "none", "ellipsis")
 _ENDS_NAME = {"start": "after", "(start": "(after"}  # a whole operand stands behind the start of a target
 
@@ -55,11 +56,8 @@ FOR_TARGETS = StackRule(
 #   "start"  of a target       "after"  behind one       "value"  behind a literal or a call       "."  behind a dot
 
 
-def _del_shift(state: State, terminal: str) -> State | None:
-    if terminal == "del":
-        return "start"
-    if state == "" or terminal in OPEN or terminal.startswith("string_start"):
-        return ""
+def _target_shift(state: State, terminal: str) -> State | None:
+    """Read one target of `del` or `with`, up to what ends it. None: no target goes on so."""
     match state:
         case "start" | "." if terminal in NAMES:
             return "after"
@@ -67,12 +65,22 @@ def _del_shift(state: State, terminal: str) -> State | None:
             return "value"
         case "after" | "value" if terminal == ".":
             return "."
+        case _:
+            return None
+
+
+def _del_shift(state: State, terminal: str) -> State | None:
+    if terminal == "del":
+        return "start"
+    if state == "" or terminal in OPEN or terminal.startswith("string_start"):
+        return ""
+    match state:
         case "after" if terminal == ",":
             return "start"
         case "after" if terminal in ("_newline", ";"):
             return ""
         case _:
-            return None
+            return _target_shift(state, terminal)
 
 
 def _del_operand(below: State, top: State) -> State:
@@ -90,9 +98,7 @@ DEL_TARGETS = StackRule(
     ("cannot delete function call", "cannot delete literal", "cannot delete expression"),
     {
         **dict.fromkeys(("primary_expression", "expression"), _del_operand),
-        **dict.fromkeys(
-            ("argument_list", "call", "string", "concatenated_string", "dictionary", "set"), _del_value
-        ),
+        **dict.fromkeys(_NO_TARGETS, _del_value),
         "delete_statement": lambda below, top: None if top == "value" else below,
     },
     settle=lambda state: "after" if state == "start" else state,
@@ -122,16 +128,10 @@ def _with_shift(state: State, terminal: str) -> State | None:
             return None if terminal == "as" else s
         case "with" | "with(" | "next" | "item":
             return {"as": "start", ",": "next", ":": ""}.get(terminal, "item")
-        case "start" | "." if terminal in NAMES:
-            return "after"
-        case "start" if terminal in _VALUES:
-            return "value"
-        case "after" | "value" if terminal == ".":
-            return "."
         case "after" | "named" if terminal in _WITH_ENDS:
             return _WITH_ENDS[terminal]
         case _:
-            return None
+            return _target_shift(s, terminal)
 
 
 def _with_operand(below: State, top: State) -> State:
@@ -140,8 +140,9 @@ def _with_operand(below: State, top: State) -> State:
     return top if top == "named" else _with_settle(below)
 
 
-def _with_value(below: State, _: State) -> State:
-    return "value" if below in ("start", "after", "value") else _with_settle(below)
+def _with_value(below: State, top: State) -> State:
+    value = _del_value(below, top)
+    return value if value == "value" else _with_settle(below)
 
 
 def _named(below: State, top: State) -> State | None:
@@ -161,108 +162,10 @@ WITH_TARGETS = StackRule(
     ("cannot assign to function call", "cannot assign to expression", "cannot assign to literal"),
     {
         **dict.fromkeys(("primary_expression", "expression"), _with_operand),
-        **dict.fromkeys(
-            ("argument_list", "call", "string", "concatenated_string", "dictionary", "set"), _with_value
-        ),
+        **dict.fromkeys(_NO_TARGETS, _with_value),
         "as_pattern": _named,
     },
     settle=_with_settle,
-)
-
-
-# ---- no star follows `in`, but that of `for`, and in brackets none follows `=` or `:`
-#   "", "(", "["  outside brackets, in them      "for"  behind it, outside       "in", "(=", "(in", …  no star here
-
-
-def _value_shift(state: State, terminal: str) -> State | None:
-    s = str(state)
-    if terminal == "*" and s[-1:] in ("=", ":", "n"):
-        return None
-    if terminal in OPEN:
-        return "(" if terminal == "(" else "["
-    bracket = "" if s in ("", "in", "for") else s[0]
-    if terminal == "in":
-        return "" if s == "for" else bracket + "in"
-    if terminal == "for" and not bracket:
-        return "for"
-    return bracket + terminal if bracket + terminal in ("(=", "[:") else "for" if s == "for" else bracket
-
-
-STAR_VALUES = StackRule(
-    "values",
-    "",
-    _value_shift,
-    ("invalid syntax",),
-    settle=lambda below: "for" if below == "for" else "" if below == "in" else str(below)[:1],
-)
-
-
-# ---- a star: `*a` is no value by itself, and no target; `*a,` is
-#   "star"  behind a starred expression       "star."  behind its dot, name or arguments      "star["  in its subscript
-#   "star+" behind its operator       "star)" behind the bracket around one     "target" behind a starred target
-
-_NOT_BEHIND_STAR = (
-    "=", ":", ":=", "if", "and", "or", "not", "in", "is", "for", "async", *COMPARISONS,
-    *(operator + "=" for operator in ARITHMETIC),
-)  # fmt: skip
-
-
-def _star_shift(state: State, terminal: str) -> State | None:
-    if state == "star":
-        if terminal in _NOT_BEHIND_STAR:
-            return None
-        if terminal in ARITHMETIC:
-            return "star+"
-        return {")": "star)", ".": "star.", "[": "star["}.get(terminal, "")
-    if state == "star.":
-        return "star."
-    if state == "star[" and terminal not in OPEN:
-        return "star." if terminal == "]" else "star["
-    if state == "target":
-        return None if terminal in ("=", "in") else {".": "star.", "[": "star["}.get(terminal, "")
-    return ""
-
-
-def _star(below: State, top: State) -> State:
-    return "star" if top in ("star", "target", "star.") else _star_settle(below)
-
-
-def _target(below: State, top: State) -> State:
-    return "target" if top == "target" else _star_settle(below)
-
-
-def _no_star(below: State, top: State) -> State | None:
-    return None if top in ("star", "star)") else _star_settle(below)
-
-
-def _star_settle(below: State) -> State:
-    return {"star[": "star[", "star+": "star"}.get(str(below), "")
-
-
-_EXPRESSIONS = (
-    "primary_expression", "expression", "attribute", "subscript", "call", "binary_operator", "_right_hand_side",
-    "_collection_elements",
-)  # fmt: skip
-_WITHOUT_STAR = (
-    "expression_statement", "return_statement", "assignment", "augmented_assignment", "yield", "tuple",
-    "parenthesized_expression",
-)  # fmt: skip
-
-STARS = StackRule(
-    "stars",
-    "",
-    _star_shift,
-    ("can't use starred expression here", "starred assignment target must be in a list or tuple"),
-    {
-        "list_splat": lambda below, top: "star",
-        "list_splat_pattern": lambda below, top: "target",
-        "pattern": _target,
-        "argument_list": lambda below, top: "star." if below in ("star", "target") else _star_settle(below),
-        **dict.fromkeys(_EXPRESSIONS, _star),
-        **dict.fromkeys(_WITHOUT_STAR, _no_star),
-        "parenthesized_list_splat": lambda below, top: None,
-    },
-    settle=_star_settle,
 )
 
 

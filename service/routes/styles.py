@@ -27,7 +27,7 @@ async def styles(request: Request, principal: Caller) -> StyleList:
     """Give each control vector that is loaded, with what its knob was measured to do."""
     del principal
     parts = services(request)
-    vectors = parts.styles.library.vectors.values()
+    vectors = parts.styles.collection.vectors.values()
     return StyleList(model=parts.engine.model.name, data=[_card(vector) for vector in vectors])
 
 

@@ -178,7 +178,7 @@ async def test_without_vectors_the_list_is_empty(in_process: Serve) -> None:
 def test_vectors_are_loaded_from_a_folder(tmp_path: Path) -> None:
     vector("typed").save(tmp_path / "typed.safetensors")
     loaded = load_styles(SteeringSettings(folder=tmp_path), SHAPE)
-    assert (loaded.folder, loaded.library.names) == (tmp_path, ("typed",))
+    assert (loaded.folder, loaded.collection.names) == (tmp_path, ("typed",))
     assert load_styles(SteeringSettings(folder=tmp_path, enabled=False), SHAPE).folder is None
 
 

@@ -1,0 +1,102 @@
+"""Python: where a star may stand, and what may follow a starred expression."""
+
+from __future__ import annotations
+
+from grammar.rules.model import StackRule, State
+from grammar.rules.python_expressions import ARITHMETIC, COMPARISONS
+from grammar.rules.python_layout import OPEN
+
+# ---- no star follows `in`, but that of `for`, and in brackets none follows `=` or `:`
+#   "", "(", "["  outside brackets, in them      "for"  behind it, outside       "in", "(=", "(in", …  no star here
+
+
+def _value_shift(state: State, terminal: str) -> State | None:
+    s = str(state)
+    if terminal == "*" and s[-1:] in ("=", ":", "n"):
+        return None
+    if terminal in OPEN:
+        return "(" if terminal == "(" else "["
+    bracket = "" if s in ("", "in", "for") else s[0]
+    if terminal == "in":
+        return "" if s == "for" else bracket + "in"
+    if terminal == "for" and not bracket:
+        return "for"
+    return bracket + terminal if bracket + terminal in ("(=", "[:") else "for" if s == "for" else bracket
+
+
+STAR_VALUES = StackRule(
+    "values",
+    "",
+    _value_shift,
+    ("invalid syntax",),
+    settle=lambda below: "for" if below == "for" else "" if below == "in" else str(below)[:1],
+)
+
+
+# ---- a star: `*a` is no value by itself, and no target; `*a,` is
+#   "star"  behind a starred expression       "star."  behind its dot, name or arguments      "star["  in its subscript
+#   "star+" behind its operator       "star)" behind the bracket around one     "target" behind a starred target
+
+_NOT_BEHIND_STAR = (
+    "=", ":", ":=", "if", "and", "or", "not", "in", "is", "for", "async", *COMPARISONS,
+    *(operator + "=" for operator in ARITHMETIC),
+)  # fmt: skip
+
+
+def _star_shift(state: State, terminal: str) -> State | None:
+    if state == "star":
+        if terminal in _NOT_BEHIND_STAR:
+            return None
+        if terminal in ARITHMETIC:
+            return "star+"
+        return {")": "star)", ".": "star.", "[": "star["}.get(terminal, "")
+    if state == "star.":
+        return "star."
+    if state == "star[" and terminal not in OPEN:
+        return "star." if terminal == "]" else "star["
+    if state == "target":
+        return None if terminal in ("=", "in") else {".": "star.", "[": "star["}.get(terminal, "")
+    return ""
+
+
+def _star(below: State, top: State) -> State:
+    return "star" if top in ("star", "target", "star.") else _star_settle(below)
+
+
+def _target(below: State, top: State) -> State:
+    return "target" if top == "target" else _star_settle(below)
+
+
+def _no_star(below: State, top: State) -> State | None:
+    return None if top in ("star", "star)") else _star_settle(below)
+
+
+def _star_settle(below: State) -> State:
+    return {"star[": "star[", "star+": "star"}.get(str(below), "")
+
+
+_EXPRESSIONS = (
+    "primary_expression", "expression", "attribute", "subscript", "call", "binary_operator", "_right_hand_side",
+    "_collection_elements",
+)  # fmt: skip
+_WITHOUT_STAR = (
+    "expression_statement", "return_statement", "assignment", "augmented_assignment", "yield", "tuple",
+    "parenthesized_expression",
+)  # fmt: skip
+
+STARS = StackRule(
+    "stars",
+    "",
+    _star_shift,
+    ("can't use starred expression here", "starred assignment target must be in a list or tuple"),
+    {
+        "list_splat": lambda below, top: "star",
+        "list_splat_pattern": lambda below, top: "target",
+        "pattern": _target,
+        "argument_list": lambda below, top: "star." if below in ("star", "target") else _star_settle(below),
+        **dict.fromkeys(_EXPRESSIONS, _star),
+        **dict.fromkeys(_WITHOUT_STAR, _no_star),
+        "parenthesized_list_splat": lambda below, top: None,
+    },
+    settle=_star_settle,
+)
