@@ -26,38 +26,42 @@ class Scope(NamedTuple):
     bracket: str = ""
 
 
+def _is_refused(s: Scope, terminal: str) -> bool:
+    """Say whether a terminal cannot follow what the header notes."""
+    match s.header:
+        case "async":  # 'async for' outside async function
+            is_function = terminal == "def" and not s.bracket
+            comprehends = s.function == "async def" or "(" in s.bracket
+            return not is_function and (terminal not in ("for", "with") or not comprehends)
+        case "await":
+            return terminal not in AWAITABLE and not terminal.startswith("string_start")
+        case "yield":  # 'yield from' inside async function
+            return terminal == "from" and s.function == "async def"
+        case "import":  # import * only allowed at module level
+            return terminal == "*" and s.function != "module"
+        case "try body" | "try done":  # expected 'except' or 'finally' block
+            return terminal == "else"
+        case _:
+            return False
+
+
+_PASSING = ("async", "await", "yield", "import", "loop body 0", "loop body 1", "try body", "try done")
+
+
 def _scope_shift(state: State, terminal: str) -> State | None:
     assert isinstance(state, Scope)
     s, in_function = state, state.function in ("def", "async def")
+    if _is_refused(s, terminal):
+        return None
     match s.header:
-        case "async":
-            if terminal == "def" and not s.bracket:
-                return s._replace(header="async def")
-            if terminal not in ("for", "with") or (s.function != "async def" and "(" not in s.bracket):
-                return None  # 'async for' outside async function
-            s = s._replace(header="")
-        case "await":
-            if terminal not in AWAITABLE and not terminal.startswith("string_start"):
-                return None
-            s = s._replace(header="")
-        case "yield":
-            if terminal == "from" and s.function == "async def":
-                return None  # 'yield from' inside async function
-            s = s._replace(header="")
-        case "import":
-            if terminal == "*" and s.function != "module":
-                return None  # import * only allowed at module level
-            s = s._replace(header="")
+        case "async" if terminal == "def":
+            return s._replace(header="async def")
         case "loop body 0" | "loop body 1" | "try body" if terminal == "_indent":
             return s
         # A body on the header's line is no block, so these states still stand behind it.
         case "loop body 0" | "loop body 1" | "loop done 0" | "loop done 1" if terminal == "else":
             return s._replace(header="", loop=s.header.endswith("1"))
-        case "try body" | "try done" if terminal == "else":
-            return None  # expected 'except' or 'finally' block
-        case "try done":
-            s = s._replace(header="")
-        case "loop body 0" | "loop body 1" | "try body":
+        case _ if s.header in _PASSING:
             s = s._replace(header="")
         case _:
             pass
