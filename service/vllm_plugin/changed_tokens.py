@@ -44,21 +44,21 @@ class ChangeCounter:
         if logits.is_cpu:
             rows = list(masked_rows(scheduler_output, grammar_output, input_batch))
             for row in rows:
-                is_changed = not _allows(row.mask, likeliest(logits[row.index]))
+                is_changed = not _allows(row.mask, likeliest(logits[row.number]))
                 self._flags.setdefault(row.request_id, []).append(is_changed)
         if not LogitMask.can_take(logits):
             self._apply(scheduler_output, grammar_output, input_batch, logits)
             return
         self._mask = self._mask or LogitMask(logits.dtype, logits.shape[-1])
         for row in rows:
-            self._mask.lay(logits[row.index], row.mask)
+            self._mask.lay(logits[row.number], row.mask)
 
 
 class MaskedRow(NamedTuple):
-    """A row of logits, by its index, and the row of the bitmask that is for it."""
+    """A row of logits, by its number, and the row of the bitmask that is for it."""
 
     request_id: str
-    index: int
+    number: int
     mask: npt.NDArray[np.int32]
 
 
