@@ -3,7 +3,7 @@
     python -m benchmarks.speculation                       both services are started here, one after the other
     python -m benchmarks.speculation --tokens 96 --files 12 --clients 1 8
 
-Prompts are beginnings of real files (CPython, JDK, Go), cut anywhere and continued greedily, as an editor asks. An answer
+Prompts are beginnings of real files (CPython, JDK, Go), cut anywhere, continued greedily, as an editor asks. An answer
 that ends by itself counts the tokens it has. Guesses come from the prompt's own n-grams, so files that repeat
 themselves gain most. The first pass of each arm fills the prefix cache and is not counted. Leave the machine alone.
 """
