@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -84,7 +85,12 @@ async def _run(client: httpx.AsyncClient, plan: Plan, clients: int, *, masked: b
     languages = {case.before: case.language for case in plan.cases}
 
     async def generate(prompt: str) -> Answer:
-        body = {"prompt": prompt, "max_tokens": plan.tokens, "temperature": 0.0, "stream": False}
+        body: dict[str, Any] = {
+            "prompt": prompt,
+            "max_tokens": plan.tokens,
+            "temperature": 0.0,
+            "stream": False,
+        }
         if masked:
             body["codefusion"] = {"syntax": "enforce", "language": languages[prompt]}
         exchange = await send(client, Call("/v1/completions", body), _REQUEST_SECONDS)
