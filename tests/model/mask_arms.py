@@ -43,7 +43,7 @@ def allow_asynchronous() -> None:
         check(vllm_config)
         vllm_config.scheduler_config.async_scheduling = True
 
-    CpuPlatform.check_and_update_config = check_and_switch_on
+    CpuPlatform.check_and_update_config = staticmethod(check_and_switch_on)
     for name in ("Stream", "Event"):
         setattr(torch.cuda, name, _Nothing)
     torch.cuda.current_stream = _Nothing
@@ -72,19 +72,27 @@ def main() -> None:
     tokenizer = engine.get_tokenizer()
     core = engine.llm_engine.engine_core.engine_core
     batches: list[list[dict[str, Any]]] = []
+    steps: list[dict[str, float]] = []
     for batch in job["batches"]:
         prompts: list[Any] = [
             TokensPrompt(prompt_token_ids=tokenizer.encode(request["prompt"])) for request in batch
         ]
         outputs = engine.generate(prompts, [_params(request) for request in batch], use_tqdm=False)
         batches.append([_result(output) for output in outputs])
+        preempted = _metrics(engine)["vllm:num_preemptions"]
+        steps.append({"preempted": preempted - sum(step["preempted"] for step in steps)})
     result = {
         "scheduler": type(core.scheduler).__name__,
         "queue": core.batch_queue_size,
         "batches": batches,
-        "metrics": {m.name: m.value for m in engine.get_metrics() if hasattr(m, "value")},
+        "steps": steps,
+        "metrics": _metrics(engine),
     }
     print("RESULT" + json.dumps(result))  # noqa: T201 - vLLM writes to standard output, too
+
+
+def _metrics(engine: Any) -> dict[str, float]:
+    return {metric.name: metric.value for metric in engine.get_metrics() if hasattr(metric, "value")}
 
 
 def _params(request: dict[str, Any]) -> Any:
