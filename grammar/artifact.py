@@ -110,6 +110,7 @@ def fingerprint(language: Language) -> str:
     tables = language.tables
     rest = (tables.reserved, tables.blanks, tables.pseudo_base, tables.character_sets, tables.glued)
     digest.update(repr((*rest, tables.line_comments, tables.line_ends, tables.in_line_flag)).encode())
+    digest.update(repr((tables.named, tables.own, tables.naming_flag, tables.own_ends)).encode())
     return digest.hexdigest()
 
 

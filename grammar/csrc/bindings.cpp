@@ -52,6 +52,11 @@ RuleTables rule_tables_of(nb::handle h) {
     t.line_comments = nb::cast<std::vector<u16>>(h.attr("line_comments"));
     t.line_ends = nb::cast<std::vector<u16>>(h.attr("line_ends"));
     t.in_line_flag = nb::cast<u32>(h.attr("in_line_flag"));
+    t.named = nb::cast<u16>(h.attr("named"));
+    t.own = nb::cast<u16>(h.attr("own"));
+    t.naming_flag = nb::cast<u32>(h.attr("naming_flag"));
+    const auto own_ends = bytes_of(h.attr("own_ends"));
+    t.own_ends.assign(own_ends.begin(), own_ends.end());
     const auto blanks = bytes_of(h.attr("blanks"));
     t.blanks.assign(blanks.begin(), blanks.end());
     for (nb::handle r : h.attr("rules")) {

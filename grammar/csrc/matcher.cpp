@@ -161,6 +161,19 @@ bool Matcher::can_end() {
     return can_end_locked();
 }
 
+// Tokens that complete the name of a class: few, and known to the recogniser only.
+template <class Allow>
+void Matcher::try_names(std::int32_t* row, const Allow& allow) {
+    Recognizer& r = engine_->recognizer;
+    for (const Thread& t : current_)
+        for (const u32 id : engine_->name_tokens.candidates(t)) {
+            if ((static_cast<u32>(row[id >> 5]) >> (id & 31) & 1) != 0) continue;
+            r.advance({t}, *engine_->vocabulary->bytes(id), next_);
+            r.keep_viable(next_);
+            if (!next_.empty()) allow(id);
+        }
+}
+
 void Matcher::fill_bitmask(std::int32_t* row) {
     const Vocabulary& v = *engine_->vocabulary;
     const std::size_t num_bytes = (v.width + 31) / 32 * 4;
@@ -175,7 +188,15 @@ void Matcher::fill_bitmask(std::int32_t* row) {
     }
     engine_->collect_if_large();
     current_.assign(history_.begin() + begin_of_last(), history_.end());
-    engine_->masks.fill(current_, engine_->scratch.data(), row, num_bytes);
+    Recognizer& r = engine_->recognizer;
+    if (r.names.is_used()) {
+        std::vector<Thread> threads = current_;
+        for (Thread& t : threads) t.config = r.config_with_name(t);
+        engine_->masks.fill(threads, engine_->scratch.data(), row, num_bytes);
+        try_names(row, allow);
+    } else {
+        engine_->masks.fill(current_, engine_->scratch.data(), row, num_bytes);
+    }
     if (ends_here())
         for (u32 id : v.stop_ids) allow(id);
 }

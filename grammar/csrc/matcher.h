@@ -30,6 +30,9 @@ public:
     void add_roots(std::vector<NodeId*>& roots) {
         for (Thread& t : history_) roots.push_back(&t.node);
     }
+    void add_scopes(std::vector<ScopeId*>& scopes) {
+        for (Thread& t : history_) scopes.push_back(&t.indent);
+    }
     void prepare();  // reads the prefix
 
 private:
@@ -38,6 +41,8 @@ private:
     bool accept_locked(std::string_view bytes);
     bool can_end_locked();
     bool ends_here();
+    template <class Allow>
+    void try_names(std::int32_t* row, const Allow& allow);
 
     std::shared_ptr<Engine> engine_;
     std::string prefix_, suffix_, degraded_;

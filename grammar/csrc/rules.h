@@ -33,6 +33,10 @@ struct RuleTables {
     std::vector<u16> glued;  // terminal, character, ...: the one is never followed by the other
     std::vector<u16> line_comments, line_ends;  // see StateTable::line_ends
     u32 in_line_flag = 0;
+    // A lexeme `named` whose text is the innermost name around it is `own`; `naming_flag`: the next one gives a name.
+    u16 named = kNoSymbol, own = kNoSymbol;
+    u32 naming_flag = 0;
+    std::string own_ends;          // characters that may follow `own` and not `named`
     std::string blanks;            // the only characters skipped between lexemes; empty: whatever the grammar skips
 };
 

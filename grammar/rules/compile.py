@@ -13,6 +13,7 @@ from grammar.rules.regex import MAX_SETS, NUM_CLASSES, Dfa, compile_regex
 REJECT = 0xFFFF  # of stack rules
 DEAD = 255  # of lexeme rules
 NO_SYMBOL = 0xFFFF
+_OWN = "/own"
 MAX_STATES = 2000  # a reduce table has as many entries, squared
 
 
@@ -70,6 +71,7 @@ class RuleTables:
 
     character_sets  as ranges: first, last, first, last, …
     glued           terminal, character, terminal, character, …: the one is never followed by the other.
+    named, own      see OwnNames: the terminal and its pseudo-terminal; NO_SYMBOL: the language has none.
     """
 
     pseudo_base: list[int] = field(default_factory=lambda: [NO_SYMBOL])
@@ -85,6 +87,10 @@ class RuleTables:
     line_comments: list[int] = field(default_factory=list[int])
     line_ends: list[int] = field(default_factory=list[int])
     in_line_flag: int = 0
+    named: int = NO_SYMBOL
+    own: int = NO_SYMBOL
+    naming_flag: int = 0
+    own_ends: bytes = b""
 
 
 def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
@@ -96,6 +102,12 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         (base_id,) = _known(symbols.terminals(base), base, "variants")
         pseudo_base += [base_id] * count
         terminal_names += [f"{base}/{i}" for i in range(count)]
+    named = own = NO_SYMBOL
+    if rules.own_names is not None:
+        (named,) = _known(symbols.terminals(rules.own_names.terminal), rules.own_names.terminal, "own names")
+        own = len(terminal_names)
+        pseudo_base.append(named)
+        terminal_names.append(rules.own_names.terminal + _OWN)
     pseudo_base.append(NO_SYMBOL)
     terminal_names.append("bad")
     numbers = {name: number for number, name in enumerate(terminal_names)}
@@ -118,6 +130,10 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         line_comments=[numbers[name] for name in rules.line_comments],
         line_ends=[numbers[name] for name in rules.line_ends],
         in_line_flag=rules.in_line_flag,
+        named=named,
+        own=own,
+        naming_flag=rules.own_names.flag if rules.own_names else 0,
+        own_ends=rules.own_names.ends.encode() if rules.own_names else b"",
     )
 
 
@@ -145,7 +161,9 @@ def _stack_table(
 
     def shifted(state: State, name: str) -> State | None:
         is_extra = name in extras or name.rpartition("/")[0] in extras
-        return state if is_extra and not rule.sees_extras else rule.shift(state, name)
+        if is_extra and not rule.sees_extras:
+            return state
+        return rule.shift(state, name if rule.sees_own_names else name.removesuffix(_OWN))
 
     nonterminals = {name: _known(symbols.nonterminals(name), name, rule.name) for name in rule.reduce}
     shift: list[int] = []

@@ -1,8 +1,8 @@
 """Java as javac 17 parses it, above tree-sitter-java.
 
-Not expressible here, because it depends on the text of names: a constructor is named as its class (in a class that
-has a name), restricted names (`record`, `sealed`, ... as types), `goto` and `const`. Stricter than javac in one
-point: an assignment to what is no variable, `a + b = c;`, parses there and fails later.
+Not expressible here, because it depends on the text of names: restricted names (`record`, `sealed`, ... as types),
+`goto` and `const`. Stricter than javac in one point: an assignment to what is no variable, `a + b = c;`, parses
+there and fails later.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import unicodedata
 
 from grammar.rules.java_names import NEWER, RECEIVERS, TEXT_BLOCK_STARTS, TEXT_BLOCKS
-from grammar.rules.java_places import MODIFIERS, PRIMITIVES
+from grammar.rules.java_places import MODIFIERS, NAMES_A_TYPE, PRIMITIVES
 from grammar.rules.java_structure import STRUCTURE
-from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
+from grammar.rules.model import LanguageRules, LexemeRule, OwnNames, StackRule, State
 
 RESERVED = (
     "final", "instanceof", "new", "class", "extends", "switch", "case", "default", "underscore_pattern", "assert", "do",
@@ -177,6 +177,7 @@ JAVA = LanguageRules(
     stack_rules=(STRUCTURE, RECEIVERS, NEWER, TEXT_BLOCKS, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
     lexeme_rules=LEXEMES,
     lexeme_variants=(TEXT_BLOCK_STARTS,),
+    own_names=OwnNames("identifier", NAMES_A_TYPE, "({/"),
     reserved=RESERVED,
     blanks=" \t\n\r\f",
     endings=("class a{}", "void a(){}"),  # not a(){}: a constructor has its class's name

@@ -56,7 +56,7 @@ def _parameters(s: Place, terminal: str) -> Place | None:
     """The head of a method or a record."""
     match terminal:
         case ")":
-            return Place("header", "", "record") if s.detail == "header" else Place("members", "rest")
+            return Place("header", "named", "record") if s.detail == "header" else Place("members", "rest")
         case "final" if s.detail == "header":
             return None  # record components cannot have modifiers
         case "..." | "(" | "[" | "{":

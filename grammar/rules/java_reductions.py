@@ -182,7 +182,7 @@ def _head(below: State, top: State) -> State | None:
     assert isinstance(top, Place)
     if below.kind != "members":
         return settle(below)
-    if top.at == "void rest" or below.at in ("void name", "id"):
+    if top.at == "void rest" or below.at in ("void name", "own"):
         return Place("members", "void rest")  # or a constructor: no brackets follow
     return Place("members", "rest")
 
