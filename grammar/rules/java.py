@@ -24,12 +24,14 @@ RESERVED = (
 
 
 OPENERS = (
-    "a", "a ", "void a(a", "class a{", "interface a{", "enum a{", "record a(", "void a(){", "void a(", "{", "(",
+    "a", "a ", "void a(a", "class \1{", "interface a{", "enum \1{", "record \1(", "void a(){", "void a(", "{", "(",
     "a(", "a[", "a[]a={", "a=", "a->{", "new a(){", "new a[]{", "if(a", "if(a)", "if(a){", "for(", "for(;;){",
     "try{", "try(a a=", "do{", "switch(a){case 0:", "switch(a){", "a=switch(a){case 0->", "case ", '"', "'",
     '"""\n', "/*", "//", "@a(", "@a ", "return ", "import ", "int a", "a?", "a.", "a<", "throw ",
-    "class a extends ", "class a{void a(){", "module a{", "module a{exports ", "a=new a[][]{{", "return a(",
+    "class a extends ", "class \1{void a(){", "module a{", "module a{exports ", "a=new a[][]{{", "return a(",
     "void a()throws ", "synchronized(",
+    "@interface a{", "try{}catch(", "if ", "while ", "for ", "switch ", "a.a(new a(){", "module a", "a(()->{", "{{",
+    "a[]a={{",
 )  # fmt: skip
 
 

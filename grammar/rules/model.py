@@ -106,7 +106,8 @@ class LanguageRules:
     blanks    the only characters that may stand between lexemes.
     extras    terminals that may stand anywhere.
     endings   texts that may be tried to end a program, beside single lexemes: where only a longer one does.
-    openers   texts that may be put before right context, to open what it closes (see csrc/opening.h).
+    openers   texts that may be put before right context, to open what it closes (see csrc/opening.h); the character 1
+              in one stands for a name, which right context may prescribe (see OwnNames).
     block_openers  headers of indented blocks, for the same.
     variants  (base terminal, number of variants) that the language's scanner tells apart.
     lexeme_variants  the same, told apart by their text.

@@ -66,6 +66,7 @@ OPENERS = (
     "from a import(", '"', "'", '"""', "'''", 'f"', "f'", 'f"{', "f'{", 'f"""', 'r"', "#", "@", "@a(", "a.",
     "a if a ", "a for a in a ", "assert ", "raise ", "del ", "except a", "except(", "case ", "a->", "await a(",
     "try", "else", "yield ", "global ", "not ",
+    "a={a", "if (", "while (", "if a or ", "for a in a", "with (", "def ", "class ",
 )  # fmt: skip
 BLOCK_OPENERS = (
     "if a:", "def a():", "async def a():", "while a:", "try:", "class a:", "match a:", "for a in a:", "case a:",
