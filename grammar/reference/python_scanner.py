@@ -123,11 +123,18 @@ class PythonScanner:
                     column = alt_column = 0
                 case "#":
                     at = _skip_to(text, at, "\r\n") - 1
+                case "\\" if column == 0:  # the line goes on, and its column is still to come
+                    at += text.startswith("\r", at + 1)
+                    if at + 1 < len(text) and text[at + 1] != "\n":
+                        return None
+                    if at + 1 >= len(text):
+                        break
+                    at += 1
                 case _:
                     return LineStart(Line(column, alt_column), at, ends_line)
             at += 1
         if at_end:
-            return LineStart(Line(0, 0), at, ends_line)
+            return LineStart(Line(0, 0), at, ends_line) if at == len(text) else None
         return Undecided(frozenset({self.newline, self.indent}) if ends_line else None)
 
     def resolve(

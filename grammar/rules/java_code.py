@@ -61,6 +61,8 @@ def _parameters(s: Place, terminal: str) -> Place | None:
             return None  # record components cannot have modifiers
         case "..." | "(" | "[" | "{":
             return _code(s, terminal)
+        case ",":
+            return s._replace(at="next")
         case _:
             return None if terminal in _NOT_HERE else s
 

@@ -16,8 +16,9 @@ from grammar.rules.python_expressions import (
     PARAMETERS,
     STRING_MIX,
 )
+from grammar.rules.python_future import FUTURE
 from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS, SPECIFIERS
-from grammar.rules.python_stars import STAR_VALUES, STARS
+from grammar.rules.python_stars import ONE_STAR, STAR_VALUES, STARS
 from grammar.rules.python_statements import ASSIGNMENT, SCOPE, SIMPLE_STATEMENTS
 from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, TYPES, WITH_TARGETS
 from grammar.rules.python_walrus import WALRUS
@@ -86,11 +87,13 @@ PYTHON = LanguageRules(
         WITH_TARGETS,
         STAR_VALUES,
         STARS,
+        ONE_STAR,
         TYPES,
         WALRUS,
         KEYWORDS_AS_NAMES,
         NEIGHBOURS,
         STRING_MIX,
+        FUTURE,
     ),
     lexeme_rules=LEXEMES,
     reserved=RESERVED,

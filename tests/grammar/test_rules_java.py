@@ -306,3 +306,18 @@ def test_a_constructor_is_named_as_its_class(java: Language, text: str, *, ends:
 def test_names_are_compared_up_to_a_length(java: Language, length: int, *, ends: bool) -> None:
     name = b"a" * length
     assert can_end(java, b"class " + name + b"{" + name + b"(){}}") == ends
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("class A{void f(A this){}}", True),
+        ("class A{void f(@X Map<A,B> this, int b){}}", True),
+        ("class A{class B{B(A A.this){}}}", True),
+        ("class A{void f(int a, A this){}}", False),
+        ("class A{A(Map<A,B> a, int b, A this){}}", False),
+        ("record R(R this){}", False),
+    ],
+)
+def test_a_receiver_comes_first_in_a_method(java: Language, text: str, *, ends: bool) -> None:
+    assert can_end(java, text.encode()) == ends
