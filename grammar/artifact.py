@@ -105,6 +105,7 @@ def fingerprint(language: Language) -> str:
     digest.update(f"{FORMAT} {spec.wheel} {wheel_version(spec)} {spec.scanner} {core_version()}".encode())
     for table in language.tables.rules:
         digest.update(table.shift + table.settle + table.merged + b"".join(table.reduce.values()))
+        digest.update(repr(table.tops).encode())
     for table in language.tables.lexeme_filters:
         digest.update(table.next + table.accepting + table.commit + repr(table.variants).encode())
     tables = language.tables

@@ -108,7 +108,15 @@ def _stack_table(table: StackTable) -> bytes:
     reduce = _sequence(struct.pack("<I", symbol) + _packed(data) for symbol, data in table.reduce.items())
     head = _text(table.name.encode()) + struct.pack("<I", table.num_states)
     flags = _numbers("I", table.lex_flags)
-    return head + _packed(table.shift) + reduce + _packed(table.settle) + flags + _packed(table.merged)
+    return (
+        head
+        + _packed(table.shift)
+        + reduce
+        + _packed(table.settle)
+        + flags
+        + _packed(table.merged)
+        + _numbers("H", table.tops)
+    )
 
 
 def _lexeme_table(table: LexemeTable) -> bytes:

@@ -67,6 +67,7 @@ RuleTables rule_tables_of(nb::handle h) {
         for (auto [symbol, table] : nb::cast<nb::dict>(r.attr("reduce"))) rule.reduce[nb::cast<u32>(symbol)] = words_of(table);
         rule.settle = words_of(r.attr("settle"));
         rule.merged = words_of(r.attr("merged"));
+        rule.tops = nb::cast<std::vector<u16>>(r.attr("tops"));
         rule.lex_flags = nb::cast<std::vector<u32>>(r.attr("lex_flags"));
         t.rules.push_back(std::move(rule));
     }
@@ -252,11 +253,11 @@ NB_MODULE(_native, m) {
             return d;
         });
     nb::class_<Matcher>(m, "Matcher")
-        .def("__init__", [](Matcher* self, std::shared_ptr<Engine> e, nb::bytes prefix, nb::bytes suffix) {
+        .def("__init__", [](Matcher* self, std::shared_ptr<Engine> e, nb::bytes prefix, nb::bytes suffix, u32 top) {
             std::string p(prefix.c_str(), prefix.size()), s(suffix.c_str(), suffix.size());
             nb::gil_scoped_release release;
-            new (self) Matcher(std::move(e), std::move(p), std::move(s));
-        }, nb::arg("engine"), nb::arg("prefix") = nb::bytes("", 0), nb::arg("suffix") = nb::bytes("", 0))
+            new (self) Matcher(std::move(e), std::move(p), std::move(s), top);
+        }, nb::arg("engine"), nb::arg("prefix") = nb::bytes("", 0), nb::arg("suffix") = nb::bytes("", 0), nb::arg("top") = 0)
         .def("closing_bytes", [](Matcher& x) -> nb::object {
             Closing::Result r;
             {

@@ -149,6 +149,7 @@ private:
             states_[q].push_back(s);
         };
         add(1, 0);  // tree-sitter starts in LR state 1
+        for (u16 s : rule_.tops) add(1, s);
         while (!work.empty()) {
             const u32 p = work.back();
             work.pop_back();

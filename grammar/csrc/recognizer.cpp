@@ -26,8 +26,8 @@ Recognizer::Recognizer(const Language& l)
     if (lexer.keywords.num_states != 0) states.keywords = lexer.keywords.reachable[0];
 }
 
-std::vector<Thread> Recognizer::start() {
-    const NodeId node = forest.start();
+std::vector<Thread> Recognizer::start(u32 top) {
+    const NodeId node = forest.start(top);
     return {{node, config_of(lexer.text_start(forest.state(node).mode), {}, {}), 0}};
 }
 

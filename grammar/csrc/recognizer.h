@@ -51,7 +51,7 @@ public:
 
     explicit Recognizer(const Language& language);
 
-    std::vector<Thread> start();
+    std::vector<Thread> start(u32 top = 0);  // top: a level of StackRule::tops
     // Every parse after the bytes. Dead ones vanish; `out` may come back empty.
     void advance(const std::vector<Thread>& threads, std::string_view bytes, std::vector<Thread>& out);
     bool can_end(const std::vector<Thread>& threads);

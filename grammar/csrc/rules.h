@@ -17,6 +17,7 @@ struct StackRule {
     std::unordered_map<u32, std::vector<u16>> reduce;    // nonterminal -> [state(below) * num_states + state(top)]
     std::vector<u16> settle;                             // [state(below)], for every other nonterminal
     std::vector<u32> lex_flags;                          // by state: bits for the scanner
+    std::vector<u16> tops;                               // other states to start from, by level - 1
     std::vector<u16> merged;                             // see merging.h; empty: no state is merged
 };
 
@@ -53,6 +54,7 @@ public:
     std::size_t size() const { return flags_.size(); }
     const std::u16string& states(ContextId context) const { return states_[context]; }  // one unit a rule
     ContextId intern(const std::u16string& states);
+    ContextId start(u32 top);  // 0: as every text starts; others: the level of StackRule::tops
     // Name of the rule that rejects, for messages; empty when none does.
     std::string rejecting_rule(ContextId context, u32 terminal) const;
 

@@ -79,12 +79,19 @@ class ReferenceRecognizer:
         self._scanner = _make_scanner(language.scanner, self._table)
         self._ends_like_nul = language.has_rules
         self._blanks = tables.blanks.decode()
-        self._start = Path(self._parser.start(), self._scanner.start(), 0)
+        self._starts = functools.cache(self._find_start)
+        self._start = self._starts(0)
         self._completions = functools.cache(self._find_completions)
 
-    def is_viable_prefix(self, data: bytes) -> bool:
-        """Say whether some program begins with the bytes, as far as grammar and rules can tell."""
-        return self._is_viable([self._start], data)
+    def _find_start(self, top: int) -> Path:
+        return Path(self._parser.start(top), self._scanner.start(), 0)
+
+    def is_viable_prefix(self, data: bytes, top: int = 0) -> bool:
+        """Say whether some program begins with the bytes, as far as grammar and rules can tell.
+
+        top  what text behind them asks for, a level of StackRule.tops.
+        """
+        return self._is_viable([self._starts(top)], data)
 
     def can_end(self, data: bytes) -> bool:
         """Say whether the bytes are a program."""

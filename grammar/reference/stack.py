@@ -64,9 +64,12 @@ class StackRules:
 
     def __init__(self, tables: RuleTables, num_terminals: int) -> None:
         self._rules = [_Rule(table, num_terminals + len(tables.pseudo_base)) for table in tables.rules]
-        self.start: Context = (0,) * len(self._rules)
         self.shift, self.reduce = functools.cache(self._shift), functools.cache(self._reduce)
         self.lex_flags = functools.cache(self._lex_flags)
+
+    def starts(self, top: int) -> Context:
+        """Give the context of the empty text."""
+        return tuple(rule.tops[top - 1] if 0 < top <= len(rule.tops) else 0 for rule in self._rules)
 
     def _shift(self, context: Context, terminal: int) -> Context | None:
         """Give the context after a terminal."""
@@ -93,7 +96,7 @@ class _Rule:
         self._num_states, self._num_terminals = table.num_states, num_terminals
         self._shift, self._settle = _numbers(table.shift), _numbers(table.settle)
         self._reduce = {symbol: _numbers(numbers) for symbol, numbers in table.reduce.items()}
-        self.lex_flags = table.lex_flags
+        self.lex_flags, self.tops = table.lex_flags, table.tops
 
     def shift(self, state: int, terminal: int) -> int:
         return self._shift[state * self._num_terminals + terminal]
@@ -120,9 +123,9 @@ class Parser:
         self._in_line_flag = tables.in_line_flag
         self._named, self._own, self._naming_flag = tables.named, tables.own, tables.naming_flag
 
-    def start(self) -> Stack:
-        """Give the stack of the empty text."""
-        return Stack(None, START_STATE, self.rules.start)
+    def start(self, top: int = 0) -> Stack:
+        """Give the stack of the empty text; top: a level of what right context asks for (StackRule.tops)."""
+        return Stack(None, START_STATE, self.rules.starts(top))
 
     def step(
         self, stack: Stack, terminal: int, keyword: int | None = None, text: str | None = None

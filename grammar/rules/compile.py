@@ -39,6 +39,7 @@ class StackTable:
 
     shift[state * terminals + terminal], reduce[nonterminal][below * states + top], settle[below]. `merged`: triples
     (parser state, state, representative) of states that no continuation can tell apart, see csrc/merging.h.
+    tops: see StackRule.
     """
 
     name: str
@@ -48,6 +49,7 @@ class StackTable:
     settle: bytes
     lex_flags: list[int]
     merged: bytes = b""
+    tops: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def _stack_table(
             return state
         return rule.shift(state, name if rule.sees_own_names else name.removesuffix(_OWN))
 
+    tops = [numbers[state] for state in rule.tops if number(state) != REJECT]
     nonterminals = {name: _known(symbols.nonterminals(name), name, rule.name) for name in rule.reduce}
     shift: list[int] = []
     # Many nonterminals share a function, and each pair of states is a call.
@@ -187,7 +190,7 @@ def _stack_table(
     tables = {symbol: packed[rule.reduce[name]] for name, ids in nonterminals.items() for symbol in ids}
     flags = [rule.lex_flags(state) for state in order]
     settle = _packed(number(rule.settle(state)) for state in order)
-    return StackTable(rule.name, len(order), _packed(shift), tables, settle, flags)
+    return StackTable(rule.name, len(order), _packed(shift), tables, settle, flags, tops=tops)
 
 
 def _packed(numbers: Iterable[int]) -> bytes:

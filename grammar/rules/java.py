@@ -13,6 +13,19 @@ from grammar.rules.java_names import NEWER, RECEIVERS, TEXT_BLOCK_STARTS, TEXT_B
 from grammar.rules.java_places import MODIFIERS, NAMES_A_TYPE, PRIMITIVES
 from grammar.rules.java_structure import STRUCTURE
 from grammar.rules.model import LanguageRules, LexemeRule, OwnNames, StackRule, State
+from grammar.rules.tops import (
+    ANY,
+    C_COMMENTS,
+    CHARACTER,
+    COMMENT_END,
+    LINE_COMMENT_END,
+    STRING,
+    WORD,
+    WORD_END,
+    Top,
+    begun_text,
+    text,
+)
 
 RESERVED = (
     "final", "instanceof", "new", "class", "extends", "switch", "case", "default", "underscore_pattern", "assert", "do",
@@ -175,6 +188,22 @@ def _is_identifier_part(char: str) -> bool:
     return unicodedata.category(char) in (*_STARTS, "Nd", "Mn", "Mc", "Cf") or "\x80" <= char <= "\x9f"
 
 
+_TEXT_BLOCK = rb'(?s:[^"\\]|\\.|"(?!""))'
+TOP = Top(
+    begun=(
+        WORD_END,
+        LINE_COMMENT_END,
+        COMMENT_END,
+        *begun_text(b'"', STRING),
+        *begun_text(b"'", CHARACTER),
+        *begun_text(b'"""', _TEXT_BLOCK, ANY),
+        b'""?',
+    ),
+    lexeme=C_COMMENTS + b'|"""' + text(b'(?:"""|\\Z)', _TEXT_BLOCK) + b'|"' + text(b'"?', STRING)
+    + b"|'" + text(b"'?", CHARACTER) + b"|" + WORD + rb"|\S",
+    levels=(rb"\bimport\b", rb"\bpackage\b"),
+)  # fmt: skip
+
 JAVA = LanguageRules(
     stack_rules=(STRUCTURE, RECEIVERS, NEWER, TEXT_BLOCKS, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
     lexeme_rules=LEXEMES,
@@ -186,4 +215,5 @@ JAVA = LanguageRules(
     openers=OPENERS,
     characters=(_is_identifier_part, _is_identifier_start),
     extras=("line_comment", "block_comment"),
+    top=TOP,
 )

@@ -19,9 +19,14 @@ from grammar.rules.java_places import (
     Place,
 )
 
+# Place("file", …, detail): what may stand before right context that still has imports, or the package.
+_TOPS = {"imports": ("package", "import", "@", ";"), "package": ("@",)}
+
 
 def shift_file(s: Place, terminal: str) -> Place | None:
     """Give the place behind a terminal; None where javac says "class, interface, enum, or record expected"."""
+    if s.detail and (terminal not in _TOPS[s.detail] or (terminal == "@" and s.at == "imports")):
+        return None
     match s.at:
         case "end":
             return None

@@ -18,7 +18,7 @@ class Place(NamedTuple):
     at      how far a member, a statement or a file got; a header: "", "named" behind the name
     detail  members: "class", "anonymous", "interface", "record", and "static record": in one, behind `static`;
             statement: "any", "single" (no declarations: the body of an if), "init", "update" (of a for);
-            header: what it introduces
+            header: what it introduces; file: "imports", "package": right context still has them
     """
 
     kind: str

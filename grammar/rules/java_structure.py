@@ -72,5 +72,6 @@ STRUCTURE = StackRule(
     REDUCTIONS,
     settle=settle,
     lex_flags=_flags,
+    tops=(Place("file", "start", "imports"), Place("file", "start", "package")),
     sees_own_names=True,
 )

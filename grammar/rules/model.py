@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from grammar.rules.tops import Top
+
 State = Hashable
 Shift = Callable[[State, str], State | None]
 Reduce = Callable[[State, State], State | None]
@@ -40,6 +42,8 @@ class StackRule:
     reduce     by nonterminal name.
     settle     the state of any other nonterminal, by the state below it: ends what concerns one lexeme only.
     sees_extras  whether shift is asked about comments and the like; otherwise they change nothing.
+    tops  other states to start from: where right context still asks for something of the file's top (grammar/rules/
+          tops.py), nothing may be written that has to stand behind it.
     sees_own_names  whether shift is asked about "identifier/own" (see OwnNames); otherwise that is an identifier.
     lex_flags  bits that the language's scanner sees in this state.
     messages   what the language's own parser would have said.
@@ -54,6 +58,7 @@ class StackRule:
     lex_flags: Callable[[State], int] = no_flags
     sees_extras: bool = False
     sees_own_names: bool = False
+    tops: tuple[State, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class LanguageRules:
     openers   texts that may be put before right context, to open what it closes (see csrc/opening.h); the character 1
               in one stands for a name, which right context may prescribe (see OwnNames).
     block_openers  headers of indented blocks, for the same.
+    top       how right context asks for the top of a file; its levels are those of StackRule.tops.
     variants  (base terminal, number of variants) that the language's scanner tells apart.
     lexeme_variants  the same, told apart by their text.
     own_names  the same, told apart by a name that was given before.
@@ -136,3 +142,4 @@ class LanguageRules:
     line_ends: tuple[str, ...] = ()
     in_line_flag: int = 0
     extras: tuple[str, ...] = ("comment",)
+    top: Top | None = None

@@ -16,7 +16,7 @@ from grammar.rules.python_expressions import (
     PARAMETERS,
     STRING_MIX,
 )
-from grammar.rules.python_future import FUTURE
+from grammar.rules.python_future import FUTURE, TOP
 from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS, SPECIFIERS
 from grammar.rules.python_stars import ONE_STAR, STAR_VALUES, STARS
 from grammar.rules.python_statements import ASSIGNMENT, SCOPE, SIMPLE_STATEMENTS
@@ -106,4 +106,5 @@ PYTHON = LanguageRules(
     characters=(lambda char: ("a" + char).isidentifier(), str.isidentifier),
     line_comments=("comment",),
     line_ends=("_newline", "_indent"),
+    top=TOP,
 )

@@ -7,7 +7,10 @@
 
 from __future__ import annotations
 
-from grammar.rules.model import StackRule, State
+from grammar.rules.model import Reduce, StackRule, State
+from grammar.rules.tops import ANY, CHARACTER, LINE_COMMENT_END, STRING, WORD, WORD_END, Top, begun_text, text
+
+BEFORE = " before"  # with it, the states before right context that still has such an import
 
 _STRINGS = ("string", "concatenated_string")
 _VALUES = ("primary_expression", "expression", "expression_statement", "parenthesized_expression")
@@ -17,6 +20,17 @@ _IN_STRINGS = ("_string_content", "escape_sequence", "\\", "string_end", ")")
 
 
 def _shift(state: State, terminal: str) -> State | None:
+    s = str(state)
+    after = _shift_in(s.removesuffix(BEFORE), terminal)
+    return _before(after) if s.endswith(BEFORE) else after
+
+
+def _before(after: State | None) -> State | None:
+    """Refuse what is late where right context still has such an import."""
+    return None if after in (None, "late") else f"{after}{BEFORE}"
+
+
+def _shift_in(state: str, terminal: str) -> State | None:
     match state:
         case "start" | "next" if terminal == "from":
             return "from"
@@ -67,16 +81,50 @@ def settle(below: State) -> State:
     return "late" if below in ("start", "next", "(", "text") else below
 
 
+def _also_before(reduce: Reduce) -> Reduce:
+    def reduced(below: State, top: State) -> State | None:
+        if not str(below).endswith(BEFORE):
+            return reduce(below, top)
+        return _before(reduce(str(below).removesuffix(BEFORE), str(top).removesuffix(BEFORE)))
+
+    return reduced
+
+
 FUTURE = StackRule(
     "future",
     "start",
     _shift,
     ("from __future__ imports must occur at the beginning of the file",),
     {
-        **dict.fromkeys((*_STRINGS, *_PARTS), _text),
-        **dict.fromkeys(_VALUES, _value),
-        "future_import_statement": _import,
-        **dict.fromkeys(_SEQUENCES, _sequence),
+        **dict.fromkeys((*_STRINGS, *_PARTS), _also_before(_text)),
+        **dict.fromkeys(_VALUES, _also_before(_value)),
+        "future_import_statement": _also_before(_import),
+        **dict.fromkeys(_SEQUENCES, _also_before(_sequence)),
     },
     settle=settle,
+    tops=("start" + BEFORE,),
 )
+
+
+# ---- right context
+
+_LONG = (rb'(?s:[^"\\]|\\.|"(?!""))', rb"(?s:[^'\\]|\\.|'(?!''))")
+TOP = Top(
+    begun=(
+        WORD_END,
+        LINE_COMMENT_END,
+        *begun_text(b'"', STRING, ANY),
+        *begun_text(b"'", CHARACTER, ANY),
+        *begun_text(b'"""', _LONG[0], ANY),
+        *begun_text(b"'''", _LONG[1], ANY),
+        b'""?',
+        b"''?",
+    ),
+    lexeme=b"|".join((
+        rb"#[^\n]*", rb"\\\r?\n",
+        b'"""' + text(b'(?:"""|\\Z)', _LONG[0]), b"'''" + text(b"(?:'''|\\Z)", _LONG[1]),
+        b'"' + text(b'"?', STRING), b"'" + text(b"'?", CHARACTER),
+        WORD, rb"\n", rb"\S",
+    )),
+    levels=(rb"(?:^|[\n;]) ?from __future__ import\b",),
+)  # fmt: skip

@@ -77,6 +77,7 @@ StackRule stack_rule_of(Reader& r) {
     rule.settle = array_of<u16>(r);
     rule.lex_flags = array_of<u32>(r);
     rule.merged = array_of<u16>(r);
+    rule.tops = array_of<u16>(r);
     return rule;
 }
 
