@@ -6,7 +6,9 @@
 // A candidate is a beginning of the closing and openers (texts of the language's rules) behind it, in indented blocks
 // where the language has them. The suffix is read behind it, and where that stops says how good the candidate is: the
 // search goes on from the candidate that was read furthest, with one opener more at any place, or one block changed.
-// Nothing is claimed that the recogniser has not read to the end.
+// Where that finds nothing, one search follows for each lexeme that the suffix may go on with (a comment, a string, a
+// keyword), in which also what reads less far has its turn (docs/adr/0012). Nothing is claimed that the recogniser has
+// not read to the end.
 #pragma once
 #include <deque>
 #include <set>
@@ -14,6 +16,8 @@
 #include "recognizer.h"
 
 namespace codefusion {
+
+inline bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 // How far a text was read: to the end of the last lexeme before no parse was left. What is read to its end without
 // being accepted has opened too much, which no opener mends: 0.
