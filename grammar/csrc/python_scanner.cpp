@@ -11,7 +11,8 @@ enum Kind : u8 {
     kLineStart,      // blank lines and comment lines; `detail`: a logical line ended before
     kLineBlanks,     // the same, behind blanks: the column is not 0
     kLineComment,    // a comment in that region
-    kLineJoin, kLineJoinCarriage,  // behind a backslash in column 0: the line goes on, and its column is still to come
+    // Behind a backslash in column 0, its \r, its \n: the line goes on, its column is still to come; it is not the last.
+    kLineJoin, kLineJoinCarriage, kLineJoined,
     kOpen1, kOpen2,  // one or two quotes read; `detail`: string kind
     kContent,        // inside a string, nothing pending; fresh: the piece is still empty
     kRawBackslash, kRawCarriage,
@@ -120,8 +121,12 @@ LexOutcome PythonScanner::read(const Lexer& lexer, LexState& s, u32 c, u32 char_
                 return kReadOn;
             }
             if (c != '\n') return kRefused;
-            s.kind = kLineStart;
+            s.kind = kLineJoined;
             return kReadOn;
+        case kLineJoined:
+            if (c == kEndOfText) return kRefused;
+            s.kind = kLineStart;
+            return read_line_start(s, c, char_start);
         case kOpen1:
             if (c != quote(s.detail)) return lexeme(s.accepted, s.accept_end);
             s.kind = kOpen2;
@@ -315,6 +320,7 @@ TerminalSet PythonScanner::reachable(const Lexer& lexer, const LexState& s) cons
         case kLineComment:
         case kLineJoin:
         case kLineJoinCarriage:
+        case kLineJoined:
             if (s.detail == 0) return TerminalSet::all();
             r.add(newline);
             r.add(indent);

@@ -86,14 +86,20 @@ SEALED = StackRule(
 )
 
 
-# ---- <> only behind new
+# ---- <> only behind new; a.<?>b() has no wildcards
+#   "new"    in a type behind it      "<"         behind that bracket elsewhere
+#   "."      behind a dot or ::       "explicit"  behind the bracket there, or a comma in it; "typed": a type
 
 
 def _diamond_shift(state: State, terminal: str) -> State | None:
-    if state == "<" and terminal == ">":
+    if (state in ("<", "explicit") and terminal == ">") or (state == "explicit" and terminal == "?"):
         return None
     if terminal == "<":
-        return "" if state == "new" else "<"
+        return {"new": "", ".": "explicit"}.get(str(state), "<")
+    if terminal == "," and state == "typed":
+        return "explicit"
+    if terminal in (".", "::") and state != "new":
+        return "."
     if terminal == "new":
         return "new"
     return (
@@ -108,7 +114,7 @@ DIAMOND = StackRule(
     "",
     _diamond_shift,
     ("illegal start of type",),
-    settle=lambda below: below if below == "new" else "",
+    settle=lambda below: {"new": "new", "explicit": "typed"}.get(str(below), ""),
 )
 
 

@@ -321,3 +321,26 @@ def test_names_are_compared_up_to_a_length(java: Language, length: int, *, ends:
 )
 def test_a_receiver_comes_first_in_a_method(java: Language, text: str, *, ends: bool) -> None:
     assert can_end(java, text.encode()) == ends
+
+
+@pytest.mark.parametrize(
+    ("expression", "ends"),
+    [
+        ("a.<B>c()", True),
+        ("a.<B, D<?>>c()", True),
+        ("this.<B[]>c()", True),
+        ("super.<@X B>c()", True),
+        ("a.b.<?>c()", False),
+        ("a.<B, ?>c()", False),
+        ("a.<>c()", False),
+        ("A::<B>c", True),
+        ("A::<?>c", False),
+        ("(A<?>.B<?>) c", True),
+        ("new A<>()", True),
+        ("new a.A<?>[1]", True),
+        ("a.b < c", True),
+        ("a.b<c, d>e", False),
+    ],
+)
+def test_type_arguments(java: Language, expression: str, *, ends: bool) -> None:
+    assert can_end(java, f"class A {{ Object f() {{ return {expression}; }} }}".encode()) == ends
