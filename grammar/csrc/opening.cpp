@@ -150,15 +150,17 @@ void Opening::remember(Known& known, const Candidate& c) {
 // nearly everything reads, so that how far it is read says little beside what reads code.
 std::string Opening::find_inside(const std::vector<Thread>& threads, const std::string& closing, const std::string& suffix,
                                  u64 budget, Known& known) const {
+    // A line break ends an open line comment, in which everything would read.
+    const std::string ended = recognizer_->language->rules.block_openers.empty() ? closing + "\n" : closing;
     std::vector<Thread> base;
-    recognizer_->advance(threads, closing, base);
+    recognizer_->advance(threads, ended, base);
     recognizer_->keep_viable(base);
     for (Candidate c : begun_lexemes({base, suffix, budget, 0, false, true})) {
         u64 share = budget / 2;
         budget -= share;
         if (!improve(c, {base, suffix, share, kThorough, true, true})) continue;
         remember(known, c);
-        return closing + c.text;
+        return ended + c.text;
     }
     return {};
 }

@@ -83,7 +83,8 @@ OPENERS = (
     "`", "/*", "//", "\nimport(", "\nimport ", "\nconst(", "\nvar(", "\nvar a ", "\nvar a=", "\ntype a struct{",
     "\ntype a interface{", "\ntype(", "\ntype a ", "return ", "map[a]", "\nvar a=[]a{", "\n", "a.", "if a{}",
     "if a{}else ", "for i:=0;i<a(", "for i:=0;", "if a:=", "a:=[]a{{", "\nvar a=[]a{{", "return a(", "&a{",
-    "for a,", "a(func(){", "a(func()a{", "var a=[]struct{a", "\nfunc ", "for a:=0;", "func a(){", "a:=[]struct{a",
+    "for a,", "a(func(){", "a(func(){return a", "a(func()a{", "var a=[]struct{a", "a:=[]struct{a", "\nfunc ",
+    "for a:=0;", "func a(){", "\ntype a struct{a ",
 )  # fmt: skip
 
 TOP = Top(
