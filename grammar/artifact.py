@@ -23,8 +23,8 @@ from grammar.matcher import engine_of
 from grammar.vocabulary import TokenVocabulary
 from grammar.warmup import warm_texts
 
-FORMAT = 1
-WARM_TOKENS = 5000  # met again after loading: results that depend on parser stacks are not kept
+FORMAT = 2
+WARM_TOKENS = 1500  # met again after loading: results that depend on parser stacks are not kept
 _LOG = logging.getLogger(__name__)
 
 

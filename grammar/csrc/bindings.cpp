@@ -27,7 +27,7 @@ std::vector<u8> bytes_of(nb::handle h) {
 std::vector<u16> words_of(nb::handle h) {
     const nb::bytes b = nb::cast<nb::bytes>(h);
     std::vector<u16> w(b.size() / 2);
-    std::memcpy(w.data(), b.c_str(), w.size() * 2);
+    if (!w.empty()) std::memcpy(w.data(), b.c_str(), w.size() * 2);
     return w;
 }
 
@@ -240,9 +240,9 @@ NB_MODULE(_native, m) {
         .def("statistics", [](Engine& e) {
             const std::lock_guard<std::mutex> guard(e.lock);
             nb::dict d;
-            const auto& s = e.masks.statistics;
+            const auto s = e.masks.statistics();
             d["fills"] = s.fills, d["mask_hits"] = s.mask_hits, d["evaluations"] = s.evaluations, d["bodies"] = s.bodies;
-            d["bases"] = s.bases, d["shallows"] = s.shallows, d["deep"] = s.deep, d["overflows"] = s.overflows;
+            d["bases"] = s.bases, d["summaries"] = s.summaries, d["exits"] = s.exits, d["overflows"] = s.overflows;
             d["splits"] = e.splits.size(), d["root_splits"] = e.splits.num_roots, d["split_seconds"] = e.splits.seconds;
             d["split_bytes"] = e.splits.bytes(), d["evaluator_bytes"] = e.masks.bytes();
             d["nodes"] = e.recognizer.forest.size(), d["node_bytes"] = e.recognizer.forest.bytes();

@@ -28,7 +28,7 @@ void Engine::collect_if_large() {
     std::vector<NodeId*> in_use, remembered;
     for (Matcher* m : matchers) m->add_roots(in_use);
     masks.drop_unused(remembered);
-    if (masks.bytes() > max_evaluator_bytes / 2) {  // even what is in use is too much
+    if (masks.bytes() > max_evaluator_bytes / 4 * 3) {  // even what is in use is too much
         masks.clear();
         remembered.clear();
     }

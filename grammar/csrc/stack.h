@@ -43,6 +43,9 @@ public:
     const TerminalSet& valid(NodeId node) { return valid_[valid_id(node)].terminals; }
     const TerminalSet& valid_set(u32 id) const { return valid_[id].terminals; }
     const Valid& valid_of(u32 id) const { return valid_[id]; }
+    u32 intern_valid(const Valid& v);
+    const std::vector<Valid>& valid_sets() const { return valid_; }
+    Valid valid_before_reductions(StateId state) const;  // of a state alone
     NodeId normal(NodeId node);
 
     const Node& operator[](NodeId n) const { return nodes_[n]; }
@@ -70,9 +73,6 @@ public:
     StateTable* states;
 
 private:
-    u32 intern_valid(const Valid& v);
-    Valid valid_before_reductions(StateId state) const;
-
     Array<Node> nodes_;
     Table ids_;
     std::vector<Valid> valid_;
