@@ -85,7 +85,9 @@ class Engine:
 class Matcher:
     """One request's state; see grammar.matcher.SyntaxMatcher."""
 
-    def __init__(self, engine: Engine, prefix: bytes = b"", suffix: bytes = b"") -> None: ...
+    def __init__(self, engine: Engine, prefix: bytes = b"", suffix: bytes = b"", top: int = 0) -> None:
+        """top: what the suffix asks for of the file's top, a level of StackRule.tops."""
+
     def clone(self) -> Matcher: ...
     def accept_token(self, id: int) -> bool: ...  # noqa: A002
     def accept_bytes(self, data: bytes) -> bool: ...

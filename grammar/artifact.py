@@ -114,11 +114,13 @@ def fingerprint(language: Language) -> str:
     digest.update(f"{FORMAT} {spec.wheel} {wheel_version(spec)} {spec.scanner} {core_version()}".encode())
     for table in language.tables.rules:
         digest.update(table.shift + table.settle + table.merged + b"".join(table.reduce.values()))
+        digest.update(repr(table.tops).encode())
     for table in language.tables.lexeme_filters:
         digest.update(table.next + table.accepting + table.commit + repr(table.variants).encode())
     tables = language.tables
     rest = (tables.reserved, tables.blanks, tables.pseudo_base, tables.character_sets, tables.glued)
     digest.update(repr((*rest, tables.line_comments, tables.line_ends, tables.in_line_flag)).encode())
+    digest.update(repr((tables.named, tables.own, tables.naming_flag, tables.own_ends)).encode())
     return digest.hexdigest()
 
 

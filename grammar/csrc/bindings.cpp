@@ -52,6 +52,11 @@ RuleTables rule_tables_of(nb::handle h) {
     t.line_comments = nb::cast<std::vector<u16>>(h.attr("line_comments"));
     t.line_ends = nb::cast<std::vector<u16>>(h.attr("line_ends"));
     t.in_line_flag = nb::cast<u32>(h.attr("in_line_flag"));
+    t.named = nb::cast<u16>(h.attr("named"));
+    t.own = nb::cast<u16>(h.attr("own"));
+    t.naming_flag = nb::cast<u32>(h.attr("naming_flag"));
+    const auto own_ends = bytes_of(h.attr("own_ends"));
+    t.own_ends.assign(own_ends.begin(), own_ends.end());
     const auto blanks = bytes_of(h.attr("blanks"));
     t.blanks.assign(blanks.begin(), blanks.end());
     for (nb::handle r : h.attr("rules")) {
@@ -62,6 +67,7 @@ RuleTables rule_tables_of(nb::handle h) {
         for (auto [symbol, table] : nb::cast<nb::dict>(r.attr("reduce"))) rule.reduce[nb::cast<u32>(symbol)] = words_of(table);
         rule.settle = words_of(r.attr("settle"));
         rule.merged = words_of(r.attr("merged"));
+        rule.tops = nb::cast<std::vector<u16>>(r.attr("tops"));
         rule.lex_flags = nb::cast<std::vector<u32>>(r.attr("lex_flags"));
         t.rules.push_back(std::move(rule));
     }
@@ -251,11 +257,11 @@ NB_MODULE(_native, m) {
             return d;
         });
     nb::class_<Matcher>(m, "Matcher")
-        .def("__init__", [](Matcher* self, std::shared_ptr<Engine> e, nb::bytes prefix, nb::bytes suffix) {
+        .def("__init__", [](Matcher* self, std::shared_ptr<Engine> e, nb::bytes prefix, nb::bytes suffix, u32 top) {
             std::string p(prefix.c_str(), prefix.size()), s(suffix.c_str(), suffix.size());
             nb::gil_scoped_release release;
-            new (self) Matcher(std::move(e), std::move(p), std::move(s));
-        }, nb::arg("engine"), nb::arg("prefix") = nb::bytes("", 0), nb::arg("suffix") = nb::bytes("", 0))
+            new (self) Matcher(std::move(e), std::move(p), std::move(s), top);
+        }, nb::arg("engine"), nb::arg("prefix") = nb::bytes("", 0), nb::arg("suffix") = nb::bytes("", 0), nb::arg("top") = 0)
         .def("closing_bytes", [](Matcher& x) -> nb::object {
             Closing::Result r;
             {

@@ -27,7 +27,7 @@ public:
     };
 
     NodeId push(NodeId parent, StateId state);
-    NodeId start() { return push(kBottom, states->start()); }
+    NodeId start(u32 top = 0) { return push(kBottom, states->start(top)); }
     // Pops what the reduction covers and pushes its nonterminal; 0 when a rule or the table refuses.
     NodeId reduce(NodeId node, u32 reduction);
     // Every stack after shifting the terminal, reductions before it included. Appends to out.

@@ -36,7 +36,7 @@ const StateTable::Plain& StateTable::plain(u16 lr) {
         TerminalSet variants;  // what the scanner may emit for this terminal
         for (u32 i = 0; i < rules->pseudo_base.size(); i++)
             if (rules->pseudo_base[i] == y) variants.add(table->num_terminals + i);
-        if (variants.empty()) variants.add(y);
+        if (variants.empty() || y == rules->named) variants.add(y);
         if (c.shift != kNoSymbol || c.is_extra) {
             p->shifts.unite(variants);
             shifts_something |= !c.is_extra;

@@ -42,7 +42,7 @@ public:
     const RefinedState& operator[](StateId s) const { return states_[s]; }
     const Mode& mode(ModeId m) const { return modes_[m]; }
     const StateReduction& reduction(u32 i) const { return reductions_[i]; }
-    StateId start() { return intern(1, 0); }  // tree-sitter starts in LR state 1
+    StateId start(u32 top = 0) { return intern(1, contexts_.start(top)); }  // tree-sitter starts in LR state 1
     StateId shift(StateId s, u32 terminal);                           // kNone: cannot
     StateId go_to(StateId below, u32 nonterminal, StateId top) {      // kNone: rejected
         return go_to_context(below, nonterminal, context_read(nonterminal, top));
