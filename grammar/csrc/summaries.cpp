@@ -97,7 +97,7 @@ TerminalSet Summaries::uncertain(const Function& f, StateId state) {
             // A word that the states below may know as a keyword.
             if (c.keyword != kNoSymbol && s.num_reductions != 0) open.add(terminal);
             const Cell& cell = states.table->cell(s.lr, states.base_terminal(terminal));
-            const StateId target = cell.is_extra ? kNone : states.shift(state, terminal);
+            const StateId target = cell.is_extra || cell.shift == kNoSymbol ? kNone : states.shift(state, terminal);
             if (cell.is_extra || c.reread != 0 || (target != kNone && states[target].ends_extra)) open.add(terminal);
         }
     }
