@@ -34,7 +34,7 @@ def fuzz(folder: Path, seconds: int, names: list[str] | None, *, guided: bool) -
     for name in names or list(LANGUAGES):
         place = folder / name
         place.mkdir(exist_ok=True)
-        texts = warm_texts(name)
+        texts = list(warm_texts(name))
         target = place / "target"
         target.write_bytes(target_file(load_language(name), _tokens(texts)))
         seeds = _write_seeds(place / "seeds", texts)

@@ -53,6 +53,7 @@ std::string Artifact::save(Engine& engine) {
     for (const auto& s : t.suffixes_) {
         w.array(s.packed);
         w.array(s.bits);
+        w.value(s.offset);
         w.value(s.key);
         w.value<u8>(s.has_lines);
     }
@@ -129,11 +130,15 @@ void Artifact::load(Engine& engine, const char* data, std::size_t size) {
         TokenSplits::Suffixes s;
         r.array(s.packed);
         r.array(s.bits);
+        s.offset = r.value<u32>();
         s.key = r.value<u64>();
         s.has_lines = r.value<u8>() != 0;
         for (u32 p : s.packed) check((p >> 12) < t.entries_.size() && (p & 4095) <= t.entries_[p >> 12].size);
         const std::size_t num_whole = i == 0 ? 0 : t.suffixes_[0].packed.size();
         check(s.bits.empty() || (s.bits.size() == (num_whole + 63) / 64 && (num_whole % 64 == 0 || s.bits.back() >> num_whole % 64 == 0)));
+        for (std::size_t k = 0; s.offset != 0 && k < s.bits.size(); k++)
+            for (u64 b = s.bits[k]; b != 0; b &= b - 1)
+                check(s.offset <= t.entries_[t.suffixes_[0].packed[k * 64 + static_cast<u32>(__builtin_ctzll(b))] >> 12].size);
         t.suffixes_.push_back(std::move(s));
         t.remember_suffixes(static_cast<SuffixId>(i));
         if (i == 0) t.find_places();

@@ -232,6 +232,10 @@ NB_MODULE(_native, m) {
             nb::gil_scoped_release release;
             Artifact::load(e, p, n);
         })
+        .def("anticipate", [](Engine& e, std::size_t max_bytes) {
+            const std::lock_guard<std::mutex> guard(e.lock);
+            e.masks.anticipate(max_bytes);
+        }, nb::arg("max_evaluator_bytes"), nb::call_guard<nb::gil_scoped_release>())
         // Drops what was remembered of stacks (results per window); for measurements of the worst case.
         .def("forget_windows", [](Engine& e) {
             const std::lock_guard<std::mutex> guard(e.lock);

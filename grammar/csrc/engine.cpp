@@ -28,7 +28,7 @@ void Engine::collect_if_large() {
     std::vector<NodeId*> in_use, remembered;
     for (Matcher* m : matchers) m->add_roots(in_use);
     masks.drop_unused(remembered);
-    if (masks.bytes() > max_evaluator_bytes / 4 * 3) {  // even what is in use is too much
+    if (masks.bytes() > max_evaluator_bytes / 8 * 7) {  // even what is in use is too much
         masks.clear();
         remembered.clear();
     }
@@ -41,7 +41,7 @@ void Engine::collect_if_large() {
     closing.forget_stacks();
     // More while more is in use, or every step would collect.
     collect_nodes_at = std::max(kMaxNodes, 2 * recognizer.forest.size());
-    collect_bytes_at = std::max(max_evaluator_bytes, 2 * masks.bytes());
+    collect_bytes_at = std::max(max_evaluator_bytes, masks.bytes() + max_evaluator_bytes / 4);
 }
 
 }  // namespace codefusion

@@ -15,7 +15,7 @@ class Engine {
 public:
     // Bounds, beyond which what was not met since the last time is dropped and made anew (counted in `collections`).
     static constexpr std::size_t kMaxNodes = 400'000;          // about 25 MB of stacks
-    static constexpr std::size_t kMaxEvaluatorBytes = 64 << 20;
+    static constexpr std::size_t kMaxEvaluatorBytes = 56 << 20;
     static constexpr std::size_t kMaxScopes = 100'000;         // about 5 MB of names
 
     Engine(std::shared_ptr<const Language> language, std::shared_ptr<const Vocabulary> vocabulary,

@@ -136,8 +136,11 @@ RecordId Functions::make_base(SplitId split, u32 valid) {
                 alive.push_back(in.tokens);
                 total += splits_->set(in.tokens).count;
             }
-    if (total <= 256) {
-        for (SetId s : alive) records_->add_ids(splits_->set(s).ids);
+    if (total <= TokenSet::kDenseFrom) {  // none of them is dense
+        for (SetId s : alive) {
+            if (splits_->set(s).count <= 64) records_->add_ids(splits_->set(s).ids);
+            else records_->add_set(s);
+        }
     } else if (alive.size() == 1) {
         records_->add_set(alive[0]);
     } else {
@@ -213,7 +216,7 @@ void Functions::load(Reader& r) {
 }
 
 std::size_t Functions::bytes() const {
-    std::size_t n = functions_.capacity() * sizeof(Function);
+    std::size_t n = functions_.size() * sizeof(Function);
     for (const Table* t : {&ids_, &children_, &filter_ids_, &valid_ids_, &keyword_ids_, &keyword_set_ids_, &bases_}) n += t->bytes();
     return n;
 }

@@ -13,6 +13,28 @@ MaskEvaluator::MaskEvaluator(Recognizer* r, TokenSplits* s, const Vocabulary* v)
     : recognizer_(r), splits_(s), forest_(&r->forest), records_(s, v->num_words()), windows_(&r->forest),
       functions_(r, s, &windows_, &records_, v->num_words()), summaries_(r, s, &functions_, &records_) {}
 
+void MaskEvaluator::anticipate(std::size_t max_bytes) {
+    std::vector<std::vector<FunctionId>> open(recognizer_->states.num_modes());
+    for (FunctionId f = 0; f < functions_.size(); f++) {
+        const Function& fn = functions_[f];
+        if (fn.rests == splits_->whole_vocabulary() && fn.filter == 0 && !fn.resolves) open[fn.mode].push_back(f);
+    }
+    std::vector<u8> seen(recognizer_->states.size(), 0);
+    const std::size_t num_nodes = forest_->size();
+    for (NodeId node = 1; node < num_nodes && bytes() < max_bytes; node++) {
+        const StateId state = (*forest_)[node].state;
+        const RefinedState s = forest_->state(node);
+        if (s.mode >= open.size() || state >= seen.size() || seen[state] || s.ends_extra || s.default_reduction >= 0) continue;
+        seen[state] = 1;
+        for (const FunctionId f : open[s.mode]) {
+            const TerminalSet valid = forest_->valid(node);
+            if (!valid.meets(functions_[f].inside) && !valid.meets(functions_[f].completed)) continue;
+            forest_->lowest_read = (*forest_)[node].depth;
+            evaluate(f, node, 0, Line{0, 0, 0});
+        }
+    }
+}
+
 void MaskEvaluator::clear() {
     summaries_.clear();
     functions_.clear();
@@ -37,7 +59,7 @@ void MaskEvaluator::drop_unused(std::vector<NodeId*>& nodes) {
 
 std::size_t MaskEvaluator::bytes() const {
     return records_.bytes() + windows_.bytes() + functions_.bytes() + summaries_.bytes() + reread_ids_.bytes() +
-           rereads_.capacity() * sizeof(Reread);
+           rereads_.size() * sizeof(Reread);
 }
 
 void MaskEvaluator::save(Writer& w) {

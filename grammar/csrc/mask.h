@@ -18,6 +18,9 @@ public:
 
     // Writes the allowed tokens of all parses (stop ids aside) to `row`; `words` is working space, num_words() long.
     void fill(const std::vector<Thread>& threads, u64* words, void* row, std::size_t num_bytes);
+    // Makes what masks need in the parser states met so far, for every lexeme that may be open there; one stack a state
+    // stands for all. For engines that are being built. Stops at `max_bytes`.
+    void anticipate(std::size_t max_bytes);
     void clear();          // forgets every result; the splits stay
     void forget_stacks();  // forgets what refers to stack nodes (they are about to be renumbered)
     // Forgets the windows that were not met since the last call, and what only they need. Appends the stack nodes that

@@ -49,6 +49,7 @@ public:
 private:
     static constexpr u32 kRecordRef = 0x80000000u;
     static constexpr u32 kInlined = 64;             // longer records are referred to rather than copied
+    static constexpr u32 kCompared = 4096;          // longer ones are not looked for among those made before
     static constexpr std::size_t kMaxMasks = 1024;  // 19 MB at width 151,936
     struct Record {
         u32 offset = 0, num_ids = 0, num_refs = 0;  // into arena_: ids, then references
@@ -61,7 +62,12 @@ private:
     Array<u32> arena_;
     std::vector<u32> ids_, refs_;
     Table same_, masks_of_record_, mask_ids_;
-    std::vector<std::vector<u64>> masks_;
+    // Masks in blocks, the first of them made before they are needed: a mask in new memory costs as much as its making.
+    static constexpr std::size_t kBlock = 64, kBlocksAhead = 4;
+    std::vector<Array<u64>> blocks_;
+    std::size_t num_masks_ = 0;
+    u64* mask(std::size_t i) { return blocks_[i / kBlock].data() + i % kBlock * num_words_; }
+    void add_mask(const u64* words);
     std::vector<const TokenSet*> dense_;
     std::vector<const u32*> sparse_;  // begin, end, begin, end, ...
     std::vector<RecordId> copies_;    // while copying

@@ -57,7 +57,7 @@ public:
     }
     std::size_t size() const { return nodes_.size(); }
     std::size_t num_valid_sets() const { return valid_.size(); }
-    std::size_t bytes() const { return nodes_.capacity() * sizeof(Node) + ids_.bytes(); }
+    std::size_t bytes() const { return nodes_.size() * sizeof(Node) + ids_.bytes(); }
     void prefetch(NodeId node) const { __builtin_prefetch(&nodes_[node]); }
     void prefetch_push(NodeId parent, StateId state) const { ids_.prefetch(static_cast<u64>(parent) << 32 | state); }
 

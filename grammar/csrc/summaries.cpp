@@ -300,8 +300,8 @@ void Summaries::load(Reader& r) {
 }
 
 std::size_t Summaries::bytes() const {
-    return whole_ids_.bytes() + completion_ids_.bytes() + wholes_.capacity() * sizeof(Summary) + known_.capacity() * sizeof(Known) +
-           exits_.capacity() * sizeof(Exit) + paths_.capacity() * sizeof(StateId);
+    return whole_ids_.bytes() + completion_ids_.bytes() + wholes_.size() * sizeof(Summary) + known_.size() * sizeof(Known) +
+           exits_.size() * sizeof(Exit) + paths_.size() * sizeof(StateId);
 }
 
 }  // namespace codefusion

@@ -120,12 +120,12 @@ void TokenSplits::sort_by_rest(std::vector<u32>& packed) {
 
 SuffixId TokenSplits::intern_suffixes(std::vector<u32>& packed) {
     sort_by_rest(packed);
-    Suffixes made{packed, {}, suffix_key(packed), false};
+    Suffixes made{packed, {}, 0, suffix_key(packed), false};
     compress(made);
     for (u64 key = made.key;; key = mix64(key) >> 1) {
         const u32 id = suffix_ids_.get(key);
         if (id != kNone) {
-            if (suffixes_[id].packed == made.packed && suffixes_[id].bits == made.bits) return id;
+            if (suffixes_[id] == made) return id;
             continue;
         }
         if (recognizer_->lexer.scanner && recognizer_->lexer.scanner->uses_lines())
@@ -152,21 +152,24 @@ void TokenSplits::find_places() {
 
 bool TokenSplits::compress(Suffixes& s) const {
     if (suffixes_.empty() || s.packed.size() < Suffixes::kBitsFrom) return false;
+    const u32 offset = s.packed[0] & 4095;
     for (u32 p : s.packed)
-        if ((p & 4095) != 0 || (p >> 12) >= places_.size() || places_[p >> 12] == kNone) return false;
+        if ((p & 4095) != offset || (p >> 12) >= places_.size() || places_[p >> 12] == kNone) return false;
+    s.offset = offset;
     s.bits.assign((suffixes_[0].packed.size() + 63) / 64, 0);
     for (u32 p : s.packed) s.bits[places_[p >> 12] >> 6] |= 1ull << (places_[p >> 12] & 63);
     std::vector<u32>().swap(s.packed);
     return true;
 }
 
-std::vector<u32> TokenSplits::listed(SuffixId id) const {
+std::vector<u32> TokenSplits::listed(SuffixId id) {
     const Suffixes& s = suffixes_[id];
     if (s.bits.empty()) return s.packed;
     std::vector<u32> packed;
     for (std::size_t i = 0; i < s.bits.size(); i++)
         for (u64 w = s.bits[i]; w != 0; w &= w - 1)
-            packed.push_back(suffixes_[0].packed[i * 64 + static_cast<u32>(__builtin_ctzll(w))]);
+            packed.push_back(suffixes_[0].packed[i * 64 + static_cast<u32>(__builtin_ctzll(w))] | s.offset);
+    if (s.offset != 0) sort_by_rest(packed);
     return packed;
 }
 

@@ -85,14 +85,16 @@ private:
         const char* text;
         u32 size, token;
     };
-    // Sorted by rest. Long lists are whole tokens of the vocabulary (what is left where a lexeme ends before the token):
-    // one bit for each of the whole vocabulary's rests then, a thirtieth of the room.
+    // Sorted by rest. In long lists the same number of bytes has been read of every token, mostly none or a blank: one
+    // bit for each of the whole vocabulary's rests then, a thirtieth of the room.
     struct Suffixes {
         static constexpr std::size_t kBitsFrom = 6000;
         std::vector<u32> packed;  // entry << 12 | bytes already read
         std::vector<u64> bits;    // instead of them
+        u32 offset;               // with bits: the bytes already read
         u64 key;                  // hash of the list
         bool has_lines;
+        bool operator==(const Suffixes& o) const { return packed == o.packed && bits == o.bits && offset == o.offset; }
     };
     struct Builder;
     std::string_view rest(u32 packed) const {
@@ -100,7 +102,7 @@ private:
         return {e.text + (packed & 4095), e.size - (packed & 4095)};
     }
     SuffixId intern_suffixes(std::vector<u32>& packed);
-    std::vector<u32> listed(SuffixId id) const;
+    std::vector<u32> listed(SuffixId id);
     bool compress(Suffixes& s) const;
     void find_places();
     void remember_suffixes(SuffixId id);
