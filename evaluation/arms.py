@@ -41,6 +41,10 @@ class Arm:
     route: Route = Route.RAW
     overrides: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def temperature_or(self, default: float) -> float:
+        """Give the temperature that the arm names, else the default."""
+        return float(self.overrides.get("temperature", default))
+
 
 _FIVE: Final = {"candidates": 5, "temperature": 0.2, "return_candidates": True}
 ARMS: Final[dict[str, Arm]] = {

@@ -110,7 +110,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=int, default=1, help="how often the whole is repeated, with other seeds (default: 1)"
     )
-    parser.add_argument("--temperature", type=float, default=0.0, help="default: 0, greedy")
+    parser.add_argument("--temperature", type=float, help="default: the arm's own (n5-…: 0.2), else 0, greedy")
     parser.add_argument(
         "--max-tokens", type=int, help="of an answer (default: as in the published evaluation)"
     )
@@ -201,6 +201,7 @@ def _report(options: argparse.Namespace) -> int:
 def _ablate(options: argparse.Namespace) -> int:
     def make(suite: str, arm: Arm, settings: dict[str, Any]) -> RunOptions:
         output = options.output / f"{suite}-{arm.name}"
+        settings = settings | {"temperature": arm.temperature_or(settings.get("temperature", 0.0))}
         return RunOptions(
             suite, options.base_url, output, arm, _data(options), pace=_pace(options), **settings
         )

@@ -66,9 +66,12 @@ async def sample_run(
     score: Score | None,
     watcher: Watcher,
     pace: Pace,
+    *,
+    ask: bool = True,
 ) -> None:
     """Take every sample that the folder lacks, and score every answer that has no verdict.
 
+    ask       False: only score. Answers taken from another run must not be mixed with new ones
     Raises ServiceDownError, RequestRefusedError, RunFolderError; what was taken before stays in the folder.
     """
     with ExitStack() as stack:
@@ -79,7 +82,7 @@ async def sample_run(
         by_id = {problem.task_id: problem for problem in problems}
         run = _Run(folder, config, by_id, score, watcher, pace, samples, verdicts, sessions)
         async with ServiceClient(config.base_url) as client:
-            await run.go(client)
+            await run.go(client, ask=ask)
 
 
 @dataclass
@@ -101,10 +104,10 @@ class _Run:
     def __post_init__(self) -> None:
         self._arm = self._config.as_arm()
 
-    async def go(self, client: ServiceClient) -> None:
+    async def go(self, client: ServiceClient, *, ask: bool) -> None:
         have, scored = self._folder.samples(), self._folder.verdicts()
         keys = self._config.keys([*self._problems.values()])
-        pending = [key for key in keys if key not in have]
+        pending = [key for key in keys if ask and key not in have]
         waiting = [record for key, record in have.items() if _needs_score(scored.get(key))]
         started, self._last_answer = time.monotonic(), time.monotonic()
         scoring = [self._start_scoring(record) for record in waiting] if self._score else []

@@ -56,10 +56,22 @@ def test_the_same_command_again_asks_for_nothing(problems: Path, service: ToySer
 def test_sampling_and_scoring_can_be_apart(problems: Path, service: ToyService) -> None:
     assert run(service.url, problems, "--no-score") == 0
     assert read_records(Path("runs/own-raw/verdicts.jsonl")) == []
-    service.seen.clear()
-    assert run(service.url, problems) == 0
-    assert service.seen == []
+    # No service is needed once every answer is here.
+    assert run("http://127.0.0.1:9", problems) == 0
     assert len(read_records(Path("runs/own-raw/verdicts.jsonl"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"), [((), 0.2), (("--temperature", "0.7"), 0.7), (("--temperature", "0"), 0)]
+)
+def test_a_temperature_that_is_named_wins_over_the_arms_own(
+    problems: Path, service: ToyService, words: tuple[str, ...], sent: float
+) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+    service.reply = lambda *_: (200, {"code": "x = 1\n", "finish_reason": "stop", "usage": usage})
+    assert run(service.url, problems, "--arm", "n5-logprob", "--output", "r", *words) == 0
+    assert {body["temperature"] for _, body in service.seen} == {sent}
+    assert json.loads(Path("r/run.json").read_text())["temperature"] == sent
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,14 @@ def test_one_sampling_serves_every_selection(
     assert rates["examples"] == ["passed"] * 3
     assert len(rates["all"]) == 15
     assert json.loads(Path("by-logprob/run.json").read_text())["arm"] == "n5-examples@logprob"
+    # A part of a run is chosen among and judged; what it lacks is not asked for under another rule's name.
+    Path("part").mkdir()
+    Path("part/run.json").write_bytes(Path("r/run.json").read_bytes())
+    Path("part/samples.jsonl").write_text(Path("r/samples.jsonl").read_text().splitlines()[0] + "\n")
+    assert main(["reselect", "part", "--by", "first", "--output", "part-first", *own]) == 0
+    assert service.seen == []
+    assert len(read_records(Path("part-first/samples.jsonl"))) == 1
+    assert "1 of 3 samples are scored" in capsys.readouterr().err
     assert main(["report", "r", "by-first", "by-all", *own]) == 0
     assert "n5-examples@all" in Path("report/report.md").read_text()
     assert main(["reselect", "by-first", "--by", "logprob", "--output", "again", *own]) == 2
