@@ -110,7 +110,9 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=int, default=1, help="how often the whole is repeated, with other seeds (default: 1)"
     )
-    parser.add_argument("--temperature", type=float, help="default: the arm's own (n5-…: 0.2), else 0, greedy")
+    parser.add_argument(
+        "--temperature", type=float, help="default: the arm's own (n5-…: 0.2), else 0, greedy"
+    )
     parser.add_argument(
         "--max-tokens", type=int, help="of an answer (default: as in the published evaluation)"
     )
