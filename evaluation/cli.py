@@ -22,7 +22,7 @@ from evaluation.readability import ReadabilityModel, trained_for
 from evaluation.report import write_report
 from evaluation.reselect import Rule
 from evaluation.run_folder import RunFolder
-from evaluation.running import RunOptions, problems_of, rescore, reselect, run_suite
+from evaluation.running import RunOptions, problems_of, rescore, reselect, run_suite, unmask
 from evaluation.sampling import Pace
 from evaluation.scoring import Scorer
 from evaluation.suites import SUITES, load_suite, selection
@@ -77,6 +77,16 @@ def _parser() -> argparse.ArgumentParser:
     chosen.add_argument("--output", type=Path, required=True)
     _add_data(chosen)
     chosen.set_defaults(command=_reselect)
+
+    bare = commands.add_parser(
+        "unmask", help="ask a greedy run again without the mask, where the mask had a hand in the answer"
+    )
+    bare.add_argument("run", type=Path, metavar="RUN", help="a run of the arm generate, greedy")
+    bare.add_argument("--base-url", required=True)
+    bare.add_argument("--output", type=Path, required=True)
+    _add_pace(bare)
+    _add_data(bare)
+    bare.set_defaults(command=_unmask)
 
     report = commands.add_parser("report", help="tables, charts and a page per problem")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN")
@@ -188,6 +198,19 @@ def _rescore(options: argparse.Namespace) -> int:
 def _reselect(options: argparse.Namespace) -> int:
     folder = reselect(
         RunFolder(options.run), Rule(options.by), _data(options), options.problems, options.output
+    )
+    _show([_summary(folder, options)])
+    return 0
+
+
+def _unmask(options: argparse.Namespace) -> int:
+    folder = unmask(
+        RunFolder(options.run),
+        options.base_url,
+        _data(options),
+        options.problems,
+        options.output,
+        _pace(options),
     )
     _show([_summary(folder, options)])
     return 0

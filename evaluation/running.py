@@ -22,6 +22,7 @@ from evaluation.run_folder import RunConfig, RunFolder, key_of, problems_digest
 from evaluation.sampling import Pace, Watcher, sample_run
 from evaluation.scoring import Scorer
 from evaluation.suites import load_suite
+from evaluation.unmasking import is_untouched, unmasked_arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,27 @@ def reselect(
     folder.open(dataclasses.replace(config, arm=f"{config.arm}@{rule}", samples=config.samples * per_sample))
     _copy(chosen, by_id, folder)
     _sample(folder, folder.config(), problems, Scorer(), Pace(), ask=False)
+    return folder
+
+
+def unmask(
+    source: RunFolder, base_url: str, data: Path | None, problems_file: Path | None, output: Path, pace: Pace
+) -> RunFolder:
+    """Ask a greedy, masked run again without the mask where the mask had a hand; take the other answers over.
+
+    Raises EvaluationError.
+    """
+    config = source.config()
+    arm = unmasked_arm(config)
+    problems = problems_of(source, data, problems_file)
+    untouched = [sample for sample in source.samples().values() if is_untouched(sample)]
+    if (model := asyncio.run(_model(base_url))) != config.model:
+        raise ConfigError(f"unmask: expected a service of {config.model}; {base_url} serves {model}")
+    config = dataclasses.replace(config, arm=arm.name, overrides=arm.overrides, base_url=base_url)
+    folder = RunFolder(output)
+    folder.open(config)
+    _copy(untouched, {problem.task_id: problem for problem in problems}, folder)
+    _sample(folder, config, problems, Scorer(pace.scorers), pace)
     return folder
 
 
