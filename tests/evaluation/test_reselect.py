@@ -58,6 +58,13 @@ def test_each_rule_chooses_its_own_of_the_same_candidates(rule: Rule, name: str)
     )
 
 
+def test_what_the_service_said_of_its_choice_is_not_said_of_another() -> None:
+    said = sample(2)
+    said["report"]["syntax"] = {"enforced": True}
+    kept = {rule: "syntax" in chosen_by(rule, said, config("examples"))[0]["report"] for rule in Rule}
+    assert kept == {Rule.FIRST: False, Rule.LOGPROB: False, Rule.EXAMPLES: True, Rule.ALL: False}
+
+
 def test_all_makes_each_candidate_a_sample() -> None:
     records = chosen_by(Rule.ALL, sample(2), config("examples"))
     assert [record["index"] for record in records] == [5, 6, 7, 8, 9]
