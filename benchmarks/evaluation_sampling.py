@@ -74,6 +74,9 @@ class _Silent:
     def scored(self, verdict: Record) -> None:
         pass
 
+    def interrupted(self) -> None:
+        pass
+
 
 async def measure(plan: Plan) -> dict[str, list[Speed]]:
     """Run every arm in each round, in turn. Raises BenchmarkError, EvaluationError."""

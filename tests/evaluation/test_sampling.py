@@ -33,6 +33,9 @@ class Watcher:
     def scored(self, verdict: Record) -> None:
         self.verdicts.append(verdict)
 
+    def interrupted(self) -> None:
+        pass
+
 
 async def score(problem: Problem, record: Record) -> Record:
     assert problem.task_id == record["task_id"]
