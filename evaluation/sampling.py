@@ -28,6 +28,7 @@ from evaluation.run_folder import Key, RunConfig, RunFolder
 Score = Callable[[Problem, Record], Awaitable[Record]]
 _FIRST_WAIT_SECONDS: Final = 0.25
 _LONGEST_WAIT_SECONDS: Final = 5.0
+_MOST_DEADLINES: Final = 2
 
 
 class Watcher(Protocol):
@@ -176,11 +177,17 @@ class _Run:
             request_seed(seed, index),
             self._config.max_tokens,
         )
-        wait = _FIRST_WAIT_SECONDS
+        wait, deadlines = _FIRST_WAIT_SECONDS, 0
         while True:
             try:
                 answer = await client.send(request)
             except BusyError as busy:
+                deadlines += busy.is_deadline
+                if deadlines >= _MOST_DEADLINES:
+                    raise ServiceDownError(
+                        f"{task_id}: {busy}, {deadlines} times: this answer would never come. Lower --concurrency, or "
+                        "give the service a longer deadline (limits.deadline_seconds); the same command goes on"
+                    ) from busy
                 self._require_patience(busy)
                 await asyncio.sleep(busy.wait_seconds if busy.wait_seconds is not None else wait)
                 wait = min(_LONGEST_WAIT_SECONDS, 2 * wait)
