@@ -52,7 +52,9 @@ def code_of(problem: Problem, answer: str) -> str:
     A Python program is what `sanitized` cuts out of it so that it parses: nearly all would.
     """
     if problem.language == "python" and problem.form in (Form.FUNCTION, Form.INSTRUCTION):
-        return fenced_code(answer)
+        code, fence, rest = answer.partition("```")
+        # One fence, at the end: it closes the block that the prompt of RAW has opened, and is no code.
+        return code if fence and not rest.strip() else fenced_code(answer)
     return program_of(problem, answer)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.extraction import fenced_code, longest_parsing_span, parses, program_of, sanitized
+from evaluation.extraction import code_of, fenced_code, longest_parsing_span, parses, program_of, sanitized
 from evaluation.problems import AssertCode, Form, Problem
 from evaluation.suites.polyglot import multipl_e
 from evaluation.suites.python_functions import human_eval
@@ -91,3 +91,20 @@ def test_braces_that_the_tests_bring_are_taken_off() -> None:
     whole = program_of(problem, "```cpp\n#include<vector>\nlong f(long x) {\n  return x;\n}\n```")
     body = program_of(problem, "```cpp\n  return x;\n```")
     assert whole.replace("\n", "") == body.replace("\n", "") == "#include<vector>long f(long x) {  return x;"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        # The prompt of RAW opens the fence, the answer closes it.
+        ("x = 1\n```", "x = 1\n"),
+        ("x = 1\n```\n", "x = 1\n"),
+        ("x = 1", "x = 1"),
+        ("```", ""),
+        ("Text\n```python\nx = 1\n```", "x = 1\n"),
+        ("Text\n```\nx = 1\n```", "x = 1\n"),
+        ("```python\nx = (", "x = ("),
+    ],
+)
+def test_the_fence_that_ends_an_answer_is_no_code(answer: str, code: str) -> None:
+    assert code_of(PROBLEM, answer) == code
