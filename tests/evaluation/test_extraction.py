@@ -107,4 +107,11 @@ def test_braces_that_the_tests_bring_are_taken_off() -> None:
     ],
 )
 def test_the_fence_that_ends_an_answer_is_no_code(answer: str, code: str) -> None:
-    assert code_of(PROBLEM, answer) == code
+    assert code_of(PROBLEM, answer) == (code,)
+
+
+def test_other_languages_may_go_on_from_the_head() -> None:
+    problem = dataclasses.replace(
+        PROBLEM, language="java", prompt="class Solution {\n    int f() {\n", entry_point="f"
+    )
+    assert code_of(problem, "return 1; } }") == ("return 1; } }", f"{problem.prompt}return 1; }} }}")
