@@ -22,7 +22,7 @@ from evaluation.run_folder import RunConfig, RunFolder, key_of, problems_digest
 from evaluation.sampling import Pace, Watcher, sample_run
 from evaluation.scoring import Scorer
 from evaluation.suites import load_suite
-from evaluation.unmasking import is_untouched, unmasked_arm
+from evaluation.unmasking import is_untouched, unmasked_arm, unreported
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def unmask(
     config = source.config()
     arm = unmasked_arm(config)
     problems = problems_of(source, data, problems_file)
-    untouched = [sample for sample in source.samples().values() if is_untouched(sample)]
+    untouched = [unreported(sample) for sample in source.samples().values() if is_untouched(sample)]
     if (model := asyncio.run(_model(base_url))) != config.model:
         raise ConfigError(f"unmask: expected a service of {config.model}; {base_url} serves {model}")
     config = dataclasses.replace(config, arm=arm.name, overrides=arm.overrides, base_url=base_url)

@@ -83,6 +83,7 @@ def test_only_what_the_mask_changed_is_asked_again(
     answers = {
         r["task_id"]: r["answer"].split("# ")[1].strip() for r in read_records(Path("bare/samples.jsonl"))
     }
+    assert ["syntax" in r["report"] for r in read_records(Path("bare/samples.jsonl"))] == [False, True]
     assert answers == {"Own/0": "masked", "Own/1": "off"}
     assert len(read_records(Path("bare/verdicts.jsonl"))) == 2
     config = json.loads(Path("bare/run.json").read_text())
