@@ -13,6 +13,8 @@ when one more free token could make it too long.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from grammar import SyntaxMatcher
 
 # Tokens by which one token may lengthen the way; tokens with many brackets (`TokenSets.heavy`) are kept away.
@@ -25,12 +27,21 @@ HEAVY_ZONE = 32
 _MAX_UNANSWERED = 3
 
 
+class _LeftWay(NamedTuple):
+    """A way that a token left: guessed, since no other is open where a way is followed."""
+
+    at: int
+    way: list[int]
+    begins: int
+    is_too_late: bool
+
+
 class Closing:
     """Watches one answer's budget. `position` is the number of tokens generated so far.
 
     reserve  tokens that must remain behind the program's end (a closing fence, say)
 
-    `is_too_late`: the way that is followed is longer than what was left. `is_lost`: at the end no way was found.
+    `is_too_late`: the way that is followed is longer than what was left.
     """
 
     def __init__(self, matcher: SyntaxMatcher, reserve: int = 0) -> None:
@@ -41,10 +52,14 @@ class Closing:
         self._unanswered = 0
         self._way: list[int] | None = None
         self._way_begins = 0
-        self._left: tuple[list[int], int] | None = None
-        self._left_at = 0
+        self._left: list[_LeftWay] = []
+        self._lost_at: int | None = None
         self.is_too_late = False
-        self.is_lost = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether no way was found at the end."""
+        return self._lost_at is not None
 
     @property
     def is_following(self) -> bool:
@@ -75,7 +90,8 @@ class Closing:
             return False
         if self._unanswered < _MAX_UNANSWERED or left <= ONE_TOKEN + self._reserve:
             self._ask(position)
-            self.is_lost = self._unanswered > 0 and left <= ONE_TOKEN + self._reserve
+            is_lost = self._unanswered > 0 and left <= ONE_TOKEN + self._reserve
+            self._lost_at = position if is_lost else None
         return self._unanswered == 0 and left <= self._need + self._reserve + ONE_TOKEN
 
     def _is_far(self, position: int, left: int) -> bool:
@@ -97,7 +113,7 @@ class Closing:
         way = None if data is None else self._matcher.vocabulary.native.tokenize(data)
         if way is None:
             self._unanswered += 1
-            self.is_lost = True
+            self._lost_at = position
             return
         self.is_too_late = len(way) + self._reserve > left
         self._way, self._way_begins = way, position
@@ -108,14 +124,16 @@ class Closing:
             return
         index = position - self._way_begins
         if index >= len(self._way) or self._way[index] != token:
-            self._left_at, self._left = position, (self._way, self._way_begins)
-            self._way = self._asked_at = None
+            self._left.append(_LeftWay(position, self._way, self._way_begins, self.is_too_late))
+            self._way, self._asked_at, self.is_too_late = None, None, False
 
     def rollback(self, position: int) -> None:
         """Forget what was learnt behind a position, and go back to a way that was left there."""
-        if self._left is not None and self._left_at >= position:
-            (self._way, self._way_begins), self._left = self._left, None
+        while self._left and self._left[-1].at >= position:
+            _, self._way, self._way_begins, self.is_too_late = self._left.pop()
         if self._way is not None and self._way_begins > position:
-            self._way = None
+            self._way, self.is_too_late = None, False
+        if self._lost_at is not None and self._lost_at > position:
+            self._lost_at = None
         if self._asked_at is not None and self._asked_at > position:
             self._asked_at = None

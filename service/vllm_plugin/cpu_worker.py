@@ -4,6 +4,7 @@ vLLM 0.32 samples for every request of a step, also where a part of the prompt i
 away, and a seeded request's random generator is turned back by its offset, so that the answer does not depend on how
 the prompt was cut. CPU generators have no offset ("CPU Generator does not use offset"): the worker raised, and with
 it ended the engine and every open request. Here the generator's state is kept before that sample and put back after.
+What else is mended: cpu_sampling.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 from typing_extensions import override
 from vllm.v1.worker.cpu_model_runner import CPUModelRunner
 from vllm.v1.worker.cpu_worker import CPUWorker
+
+from service.vllm_plugin import cpu_sampling
 
 
 class SeededCPUModelRunner(CPUModelRunner):
@@ -50,6 +53,7 @@ class SeededCPUWorker(CPUWorker):
     @override
     def init_device(self) -> None:
         """Make the device ready, with our runner in place of vLLM's."""
+        cpu_sampling.mend()
         super().init_device()
         if type(self.model_runner) is CPUModelRunner:
             # The same object with two methods more: it is made in the middle of a long function.

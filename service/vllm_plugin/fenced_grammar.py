@@ -89,9 +89,7 @@ class FencedGrammar(SyntaxGrammar):
             case Region.CODE:
                 block = self._blocks[place.block]
                 filled = block.fill(bitmask, index, self._position, self._left)
-                self.counts.closing_forced |= filled.closing
-                self.counts.bounds_hit += filled.bounded
-                self.note(block)
+                self.note(block, filled)
             case Region.CLOSED if self.counts.closing_forced:
                 row[:] = self._ends
             case Region.CLOSED:
@@ -111,8 +109,10 @@ class FencedGrammar(SyntaxGrammar):
             self._ended_at = self._position
             self._places.append(place)
             return True
-        self._places.append(self._after(place, self._token_bytes(token) or b""))
-        return True
+        after = self._after(place, self._token_bytes(token) or b"")
+        if after is not None:
+            self._places.append(after)
+        return after is not None
 
     def _take_code(self, place: Place, token: int) -> bool:
         block = self._blocks[place.block]
@@ -127,8 +127,8 @@ class FencedGrammar(SyntaxGrammar):
         self._places.append(place._replace(region=region, line=b""))
         return True
 
-    def _after(self, place: Place, data: bytes) -> Place:
-        """Give the place behind some bytes that are not code."""
+    def _after(self, place: Place, data: bytes) -> Place | None:
+        """Give the place behind some bytes that are not code; None where code begins with what is none."""
         while data:
             part, line_end, rest = data.partition(b"\n")
             line = (place.line + part)[:_MAX_LINE]
@@ -137,7 +137,7 @@ class FencedGrammar(SyntaxGrammar):
             place = self._after_line(place, line.decode(errors="replace"))
             if place.region is Region.CODE:
                 if rest and not self._blocks[place.block].accept_bytes(rest):
-                    self._become_permissive("a fence began with a text that is no code")
+                    return None
                 return place._replace(num_code=int(bool(rest)))
             data = rest
         return place

@@ -47,9 +47,6 @@ class SyntaxReports:
         def take(grammar: Any) -> None:
             if isinstance(grammar, SyntaxGrammar) and not request.is_finished():
                 grammar.set_limit(limit)
-                # With drawn tokens an answer was seen that left its mask behind guesses, and the cause is not found.
-                if request.sampling_params is None or request.sampling_params.temperature > 0:
-                    grammar.refuse_guesses()
                 self._open[request.request_id] = grammar
 
         def made_later(done: Future[StructuredOutputGrammar]) -> None:

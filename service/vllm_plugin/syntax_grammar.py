@@ -20,7 +20,8 @@ import torch
 from typing_extensions import override
 
 from service.syntax_spec import SyntaxCounts, SyntaxSpec
-from service.vllm_plugin.code_follower import CodeFollower
+from service.vllm_plugin.code_follower import CodeFollower, Filled
+from service.vllm_plugin.row_events import RowEvents
 
 _LOG = logging.getLogger(__name__)
 _ALL = -1
@@ -40,11 +41,7 @@ class SyntaxGrammar(ABC):
         self._position = 0
         self._ended_at: int | None = None
         self._permissive_from: int | None = None
-        self._takes_guesses = True
-
-    def refuse_guesses(self) -> None:
-        """Have every guessed token refused: this candidate goes on a token a step."""
-        self._takes_guesses = False
+        self._events = RowEvents(self.counts)
 
     def set_limit(self, max_tokens: int) -> None:
         """Say how many tokens the whole answer may have."""
@@ -112,17 +109,11 @@ class SyntaxGrammar(ABC):
     def _become_permissive(self, reason: str) -> None:
         self._permissive_from = self._position
         self.counts.permissive = True
-        self._degrade(reason)
-
-    def _degrade(self, reason: str) -> None:
-        reasons = self.counts.degraded.split("; ") if self.counts.degraded else []
-        if reason not in reasons:
-            self.counts.degraded = "; ".join([*reasons, reason])
+        # Not undone by a rollback, and neither is its reason.
+        self._events.degraded(0, reason)
 
     def validate_tokens(self, tokens: list[int]) -> list[int]:
         """Give the guessed tokens that can follow each other."""
-        if not self._takes_guesses:
-            return []
         if self._permissive_from is not None:
             return tokens
         with self._guard():
@@ -140,6 +131,7 @@ class SyntaxGrammar(ABC):
         with self._guard():
             self._take_back()
         self.counts.tokens = self._position
+        self._events.drop_behind(self._position)
 
     def is_terminated(self) -> bool:
         """Whether a token came that ends the answer."""
@@ -149,12 +141,16 @@ class SyntaxGrammar(ABC):
         """Go back to the beginning."""
         self.rollback(self._position)
 
-    def note(self, follower: CodeFollower) -> None:
-        """Keep what a follower says of itself."""
+    def note(self, follower: CodeFollower, filled: Filled | None = None) -> None:
+        """Keep what a follower says of itself, and of the row that it filled."""
+        if filled is not None and filled.closing:
+            self._events.closing(self._position)
+        if filled is not None and filled.bounded:
+            self._events.bound(self._position)
         if follower.closing.is_too_late:
-            self._degrade("too few tokens were left to close the code")
+            self._events.degraded(self._position, "too few tokens were left to close the code")
         if follower.closing.is_lost:
-            self._degrade("no way to the end of the code was found")
+            self._events.degraded(self._position, "no way to the end of the code was found")
         if follower.degraded_reason:
             self._become_permissive(follower.degraded_reason)
 
@@ -171,9 +167,7 @@ class CodeGrammar(SyntaxGrammar):
     @override
     def _fill(self, bitmask: torch.Tensor, index: int) -> None:
         filled = self._follower.fill(bitmask, index, self._position, self._left)
-        self.counts.closing_forced |= filled.closing
-        self.counts.bounds_hit += filled.bounded
-        self.note(self._follower)
+        self.note(self._follower, filled)
 
     @override
     def _take(self, token: int) -> bool:

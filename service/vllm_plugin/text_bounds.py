@@ -77,6 +77,10 @@ class TextBounds:
                     depth = max(0, depth - 1)
         return Tail(line_ends, blanks, comment_lines, openers, depth, head, line_bytes)
 
+    def is_comment(self, tail: Tail) -> bool:
+        """Whether the line is a comment so far."""
+        return tail.head == self._marker
+
     def apply(self, tail: Tail, row: Row) -> bool:
         """Take from the row what a bound closes, unless nothing would be left; say whether anything was."""
         closed = self._closed(tail)
@@ -97,7 +101,7 @@ class TextBounds:
             closed.append(sets.blank_first)
         if tail.comment_lines >= MAX_COMMENT_LINES and not tail.head:
             closed.append(self._comments)
-        if tail.head == self._marker and tail.line_bytes >= MAX_COMMENT_BYTES:
+        if self.is_comment(tail) and tail.line_bytes >= MAX_COMMENT_BYTES:
             closed.append(sets.no_line_end)
         if tail.openers >= MAX_OPENERS_IN_A_ROW or tail.depth >= MAX_DEPTH:
             closed.append(sets.openers)

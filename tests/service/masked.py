@@ -94,3 +94,46 @@ def generate(grammar: SyntaxGrammar, max_tokens: int, choose: Choose) -> tuple[s
             return text_of(ids), True
         ids.append(token)
     return text_of(ids), False
+
+
+def generate_with_guesses(grammar: SyntaxGrammar, max_tokens: int, seed: int) -> str:
+    """Run a candidate to its end as vLLM does with guesses: cut them, fill a row for each, go back, take what is drawn.
+
+    Guesses are tokens that could follow, tokens that could not, and ends. Each is drawn or not, as its row allows.
+    """
+    generator, choose = random.Random(seed), chooser(seed)
+    ids: list[int] = []
+    while len(ids) < max_tokens and not grammar.is_terminated():
+        begun = grammar.counts.tokens
+        guesses = _guesses(grammar, generator, choose)
+        guesses = grammar.validate_tokens(guesses)[: max_tokens - len(ids) - 1]
+        drawn: list[int] = []
+        is_kept = True
+        for guess in [*guesses, None]:
+            # Rows behind an end are not asked for.
+            row = set() if grammar.is_terminated() else allowed(grammar)
+            if is_kept and row:
+                is_kept = guess is not None and guess in row and generator.random() < 0.8
+                drawn.append(guess if is_kept and guess is not None else choose(row))
+            if guess is not None and not grammar.is_terminated():
+                assert grammar.accept_tokens("request", [guess])
+        grammar.rollback(grammar.counts.tokens - begun)
+        for token in drawn:
+            grammar.accept_tokens("request", [token])
+            ids.append(token)
+            if grammar.is_terminated() or len(ids) == max_tokens:
+                break
+    return text_of(ids)
+
+
+def _guesses(grammar: SyntaxGrammar, generator: random.Random, choose: Choose) -> list[int]:
+    """Walk ahead over what could follow, and back; then spoil a guess now and then."""
+    ahead: list[int] = []
+    begun = grammar.counts.tokens
+    for _ in range(generator.randint(0, 4)):
+        if grammar.is_terminated():
+            break
+        ahead.append(choose(allowed(grammar)))
+        grammar.accept_tokens("request", ahead[-1:])
+    grammar.rollback(grammar.counts.tokens - begun)
+    return [generator.randrange(STOP + 1) if generator.random() < 0.15 else token for token in ahead]

@@ -8,7 +8,7 @@ import pytest
 
 from grammar import can_end, load_language
 from service.fences import code_blocks
-from service.syntax_spec import SyntaxSpec
+from service.syntax_spec import Mode, SyntaxSpec
 from service.vllm_plugin import text_bounds
 from service.vllm_plugin.syntax_grammar import PermissiveGrammar
 from tests.service.masked import (
@@ -21,6 +21,7 @@ from tests.service.masked import (
     candidate,
     chooser,
     generate,
+    generate_with_guesses,
     ids_of,
     parts,
     write,
@@ -28,6 +29,7 @@ from tests.service.masked import (
 
 PYTHON = SyntaxSpec("python")
 LOST = "no way to the end of the code was found"
+LATE = "too few tokens were left to close the code"
 
 
 def is_program(language: str, text: str) -> bool:
@@ -136,7 +138,7 @@ def test_a_budget_too_small_for_any_end_is_said_to_be() -> None:
     prefix = "def f():\n    return [[[[(1, {2: ["
     grammar = candidate(SyntaxSpec("python", "continuation", prefix), max_tokens=2)
     generate(grammar, 2, min)
-    assert grammar.counts.degraded == "too few tokens were left to close the code"
+    assert grammar.counts.degraded == LATE
 
 
 def test_closing_reaches_the_suffix() -> None:
@@ -195,6 +197,52 @@ def test_a_guessed_end_is_the_last_valid_guess() -> None:
     grammar.rollback(1)
     assert not grammar.is_terminated()
     write(grammar, "x")
+
+
+@pytest.mark.parametrize("language", ["python", "java", "go"])
+@pytest.mark.parametrize("mode", ["whole", "fenced"])
+@pytest.mark.parametrize("max_tokens", [40, 110])
+def test_an_answer_with_guesses_is_a_program_wherever_its_budget_cuts_it(
+    language: str, mode: Mode, max_tokens: int
+) -> None:
+    head = f"```{language}\n" if mode == "fenced" else ""
+    degraded: list[str] = []
+    for seed in range(6):
+        grammar = candidate(SyntaxSpec(language, mode), max_tokens=max_tokens)
+        write(grammar, head)
+        text = generate_with_guesses(grammar, max_tokens - len(ids_of(head)), seed)
+        if grammar.counts.degraded:
+            degraded.append(grammar.counts.degraded)
+            continue
+        # What is drawn behind the first fence is noise, and opens others in its last tokens.
+        (_, code, is_closed), *_ = code_blocks(head + text) if head else [(language, text, True)]
+        assert is_closed, (seed, text)
+        assert is_program(language, code), (seed, text)
+    # As without guesses: " in" becomes " instanceof" only, which is eight tokens more in this vocabulary.
+    assert degraded in ([], [LOST], [LATE])
+
+
+def test_what_happens_behind_a_refused_guess_is_not_reported() -> None:
+    grammar = candidate(PYTHON, max_tokens=30)
+    write(grammar, "y = (1")
+    assert not grammar.counts.closing_forced
+    ahead = 0
+    while not grammar.counts.closing_forced:
+        grammar.accept_tokens("request", [ord("1")])
+        ahead += 1
+        allowed(grammar)
+    grammar.rollback(ahead)
+    assert not grammar.counts.closing_forced
+    write(grammar, ")")
+    assert grammar.counts.degraded is None
+
+
+def test_a_guess_that_opens_a_fence_with_what_is_no_code_is_cut() -> None:
+    grammar = candidate(SyntaxSpec("python", "fenced"))
+    write(grammar, "```python")
+    # No row allows a token with more behind the line end; a guess may be one all the same.
+    assert grammar.validate_tokens([*ids_of("\n"), ord(")")]) == ids_of("\n")
+    assert not grammar.counts.permissive
 
 
 # ── never silent, never fatal ────────────────────────────────────────────────────────────────────────────────
