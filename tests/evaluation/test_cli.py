@@ -72,7 +72,7 @@ def test_a_temperature_that_is_named_wins_over_the_arms_own(
     problems: Path, service: ToyService, words: tuple[str, ...], sent: float
 ) -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 1}
-    service.reply = lambda *_: (200, {"code": "x = 1\n", "finish_reason": "stop", "usage": usage})
+    service.reply = lambda *_: (200, {"code": "x = 1\n", "finish_reason": "stop", "usage": usage})  # pyright: ignore[reportUnknownLambdaType]
     assert run(service.url, problems, "--arm", "n5-logprob", "--output", "r", *words) == 0
     assert {body["temperature"] for _, body in service.seen} == {sent}
     assert json.loads(Path("r/run.json").read_text())["temperature"] == sent
