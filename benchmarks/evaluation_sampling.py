@@ -74,6 +74,9 @@ class _Silent:
     def scored(self, verdict: Record) -> None:
         pass
 
+    def interrupted(self) -> None:
+        pass
+
 
 async def measure(plan: Plan) -> dict[str, list[Speed]]:
     """Run every arm in each round, in turn. Raises BenchmarkError, EvaluationError."""
@@ -122,7 +125,9 @@ async def _load_generator(plan: Plan) -> Speed:
 
 
 def _call(problem: Problem, plan: Plan) -> Call:
-    request = request_for(problem, plan.arm, 0.0, request_seed(0, 0), plan.max_tokens)
+    request = request_for(
+        problem, plan.arm, plan.arm.temperature_or(0.0), request_seed(0, 0), plan.max_tokens
+    )
     if request.path not in _ROUTES:
         raise BenchmarkError(f"--arm: expected one that asks {' or '.join(_ROUTES)}; got {request.path}.")
     return Call(_ROUTES[request.path], request.body)
@@ -142,7 +147,7 @@ async def _sampling(plan: Plan, *, scores: bool) -> Speed:
         problems_sha256=problems_digest(plan.problems),
         samples=1,
         seeds=1,
-        temperature=0.0,
+        temperature=plan.arm.temperature_or(0.0),
         max_tokens=plan.max_tokens,
     )
     pace = Pace(plan.concurrency, _PATIENCE_SECONDS)

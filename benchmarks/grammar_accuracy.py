@@ -29,6 +29,7 @@ from benchmarks.grammar_oracles.measure import (
     compare_files,
     compare_mutants,
     compare_suffixes,
+    compare_with_tree_sitter,
     without_rules,
 )
 from benchmarks.progress import steps
@@ -56,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mutations", type=int, default=2000, help="texts with one change (default: 2000)")
     parser.add_argument("--closings", type=int, default=300, help="cuts to close (default: 300)")
     parser.add_argument("--suffixes", type=int, default=300, help="gaps with right context (default: 300)")
+    parser.add_argument(
+        "--tree-sitter-only", action="store_true", help="compare files with tree-sitter and stop"
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides files and changes (default: 1)")
     parser.add_argument("--data", help="folder of HumanEval-X and others (default: CODEFUSION_DATA)")
     parser.add_argument("--misses", type=int, default=15, help="kinds of misses to show (default: 15)")
@@ -73,6 +77,12 @@ def measure(options: argparse.Namespace) -> Report:
         )
     files = every[: options.files]
     language, plain = load_language(options.language), without_rules(options.language)
+    if options.tree_sitter_only:
+        if plain is None:
+            raise ValueError(f"{options.language} is read by a scanner of our own; expected java or go")
+        with steps(len(files)) as bar:
+            compare_with_tree_sitter(report, plain, files, bar)
+        return report
     total = len(files) + options.mutations + options.closings + options.suffixes
     with open_oracle(options.language) as oracle, steps(total) as bar:
         compare_files(report, language, plain, oracle, files, bar)

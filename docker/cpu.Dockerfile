@@ -10,6 +10,8 @@
 #   /var/lib/codefusion     weights (CODEFUSION_CACHE): a volume
 #   /var/cache/codefusion   home of the user: compiled kernels, may be lost: a volume or a tmpfs
 #   /tmp, /dev/shm          a tmpfs each: sockets of the engine and a downloaded wheel (1 GB); tensors between processes
+#   /var/tmp                a tmpfs with exec: what the sandbox compiles. Without it only Python and other languages
+#                           that are not compiled to programs can be run; no toolchain but Python's is in this image
 # It listens on every address of the container, so it needs keys: /etc/codefusion/keys/keys.json, mode 0600, owned by
 # uid 10001. Without them it does not start.
 

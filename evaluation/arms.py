@@ -6,6 +6,7 @@ answers 400 and names the field, and the arm is refused with that message.
     raw          /v1/completions   the published prompt, as text (`prompts.py`)
     chat         /v1/chat/completions   the same question as a chat, no beginning of the answer given
     generate     /generate         the service's own prompt, one candidate
+    unmasked     /generate         the same without the syntax mask
     n5-logprob   /generate         five candidates at T 0.2, the likeliest taken
     n5-examples  /generate         five candidates at T 0.2, those that pass the prompt's own examples preferred
 
@@ -41,6 +42,10 @@ class Arm:
     route: Route = Route.RAW
     overrides: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def temperature_or(self, default: float) -> float:
+        """Give the temperature that the arm names, else the default."""
+        return float(self.overrides.get("temperature", default))
+
 
 _FIVE: Final = {"candidates": 5, "temperature": 0.2, "return_candidates": True}
 ARMS: Final[dict[str, Arm]] = {
@@ -49,6 +54,7 @@ ARMS: Final[dict[str, Arm]] = {
         Arm("raw", Route.RAW),
         Arm("chat", Route.CHAT),
         Arm("generate", Route.GENERATE),
+        Arm("unmasked", Route.GENERATE, {"syntax": "off"}),
         Arm("n5-logprob", Route.GENERATE, {**_FIVE, "select": "logprob"}),
         Arm("n5-examples", Route.GENERATE, {**_FIVE, "select": "examples"}),
     )

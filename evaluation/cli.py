@@ -22,7 +22,7 @@ from evaluation.readability import ReadabilityModel, trained_for
 from evaluation.report import write_report
 from evaluation.reselect import Rule
 from evaluation.run_folder import RunFolder
-from evaluation.running import RunOptions, problems_of, rescore, reselect, run_suite
+from evaluation.running import RunOptions, problems_of, rescore, reselect, run_suite, unmask
 from evaluation.sampling import Pace
 from evaluation.scoring import Scorer
 from evaluation.suites import SUITES, load_suite, selection
@@ -78,6 +78,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(chosen)
     chosen.set_defaults(command=_reselect)
 
+    bare = commands.add_parser(
+        "unmask", help="ask a greedy run again without the mask, where the mask had a hand in the answer"
+    )
+    bare.add_argument("run", type=Path, metavar="RUN", help="a run of the arm generate, greedy")
+    bare.add_argument("--base-url", required=True)
+    bare.add_argument("--output", type=Path, required=True)
+    _add_pace(bare)
+    _add_data(bare)
+    bare.set_defaults(command=_unmask)
+
     report = commands.add_parser("report", help="tables, charts and a page per problem")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     report.add_argument("--output", type=Path, default=Path("report"), help="default: report")
@@ -110,7 +120,9 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=int, default=1, help="how often the whole is repeated, with other seeds (default: 1)"
     )
-    parser.add_argument("--temperature", type=float, default=0.0, help="default: 0, greedy")
+    parser.add_argument(
+        "--temperature", type=float, help="default: the arm's own (n5-…: 0.2), else 0, greedy"
+    )
     parser.add_argument(
         "--max-tokens", type=int, help="of an answer (default: as in the published evaluation)"
     )
@@ -191,6 +203,19 @@ def _reselect(options: argparse.Namespace) -> int:
     return 0
 
 
+def _unmask(options: argparse.Namespace) -> int:
+    folder = unmask(
+        RunFolder(options.run),
+        options.base_url,
+        _data(options),
+        options.problems,
+        options.output,
+        _pace(options),
+    )
+    _show([_summary(folder, options)])
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     runs = [_summary(RunFolder(path), options) for path in options.runs]
     print(write_report(runs, options.output))
@@ -201,6 +226,7 @@ def _report(options: argparse.Namespace) -> int:
 def _ablate(options: argparse.Namespace) -> int:
     def make(suite: str, arm: Arm, settings: dict[str, Any]) -> RunOptions:
         output = options.output / f"{suite}-{arm.name}"
+        settings = settings | {"temperature": arm.temperature_or(settings.get("temperature", 0.0))}
         return RunOptions(
             suite, options.base_url, output, arm, _data(options), pace=_pace(options), **settings
         )

@@ -37,17 +37,24 @@ class Answer:
 
 
 class BusyError(Exception):
-    """No answer now; worth another try after `wait_seconds`."""
+    """No answer now; worth another try after `wait_seconds`.
 
-    def __init__(self, reason: str, wait_seconds: float | None) -> None:
+    is_deadline   the request was worked on until the service's deadline: another try costs as much
+    """
+
+    def __init__(self, reason: str, wait_seconds: float | None, *, is_deadline: bool = False) -> None:
         super().__init__(reason)
         self.wait_seconds = wait_seconds
+        self.is_deadline = is_deadline
 
 
 class ServiceClient:
-    """One service. The API key comes from CODEFUSION_API_KEY, as in the service's own tools."""
+    """One service. The API key comes from CODEFUSION_API_KEY, as in the service's own tools.
 
-    def __init__(self, base_url: str, timeout_seconds: float = 600.0) -> None:
+    timeout_seconds   long, since the service has a deadline of its own, and says when it has passed
+    """
+
+    def __init__(self, base_url: str, timeout_seconds: float = 7200.0) -> None:
         self.base_url = base_url.rstrip("/").removesuffix("/v1")
         key = os.environ.get("CODEFUSION_API_KEY", "")
         # Environment variables for proxies are not honoured: most services asked are on this machine.
@@ -126,7 +133,10 @@ def _usage(usage: Any) -> dict[str, int]:
 def _refusal(response: Any, seconds: float, cause: Exception) -> Answer:
     status, (message, param) = response.status_code, _message(response)
     if status in _BUSY:
-        raise BusyError(f"HTTP {status}: {message}", _retry_after(response)) from cause
+        is_deadline = status == HTTPStatus.GATEWAY_TIMEOUT
+        raise BusyError(
+            f"HTTP {status}: {message}", _retry_after(response), is_deadline=is_deadline
+        ) from cause
     if param in _PROMPT_FIELDS or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Answer("", "refused", 0, 0, seconds, refused=f"HTTP {status}: {message}")
     raise RequestRefusedError(f"the service refuses the request: HTTP {status}: {message}", param) from cause

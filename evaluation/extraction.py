@@ -46,14 +46,18 @@ def program_of(problem: Problem, answer: str) -> str:
     return _with_head(problem, fenced_code(answer))
 
 
-def code_of(problem: Problem, answer: str) -> str:
-    """Give the code that an answer holds, as the model wrote it: for the parse rate.
+def code_of(problem: Problem, answer: str) -> tuple[str, ...]:
+    """Give the code that an answer holds, as the model wrote it, for the parse rate: one form that parses is enough.
 
-    A Python program is what `sanitized` cuts out of it so that it parses: nearly all would.
+    Not the program that is judged: of Python that is cut so that it parses, of other languages the tests may close
+    its last braces. Those may go on from the prompt's head without repeating it, which is the second form.
     """
-    if problem.language == "python" and problem.form in (Form.FUNCTION, Form.INSTRUCTION):
-        return fenced_code(answer)
-    return program_of(problem, answer)
+    if problem.form in (Form.INFILL, Form.PROGRAM):
+        return (program_of(problem, answer),)
+    code, fence, rest = answer.partition("```")
+    # One fence, at the end: it closes the block that the prompt of RAW has opened, and is no code.
+    code = code if fence and not rest.strip() else fenced_code(answer)
+    return (code,) if problem.language == "python" else (code, problem.prompt.rstrip() + "\n" + code)
 
 
 def infilled(problem: Problem, answer: str) -> str:

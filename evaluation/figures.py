@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evaluation.mask_table import COLUMNS, mask_row
 from evaluation.significance import Interval, PairedDifference, compare
 from evaluation.suites import SUITES
 from evaluation.summary import Figure, RunSummary
@@ -30,8 +31,9 @@ def tables(runs: Sequence[RunSummary]) -> list[Table]:
     further = [c for c in FURTHER_COLUMNS if any(c in run.figures for run in runs)]
     made.append(_metric_table("Further metrics", runs, further))
     made += [_conditions(runs), _notes(runs), _statuses(runs), _speeds(runs)]
-    comparisons = _comparisons(runs)
-    return [*made, comparisons] if comparisons.rows else made
+    masked = [row for run in runs if (row := mask_row(run)) is not None]
+    further_tables = [Table("Under the syntax mask", [*COLUMNS], masked), _comparisons(runs)]
+    return made + [table for table in further_tables if table.rows]
 
 
 def shown(figure: Figure | None) -> str:

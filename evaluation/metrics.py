@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 from evaluation.extraction import parses
@@ -60,8 +62,8 @@ def parse_check(language: str) -> Callable[[str], bool] | None:
     Definition  parse rate: the share of answers whose code, as the model wrote it (of a fence its inside), the
                 language's own parser takes as a whole file. Not what the extraction made of it: of Python that is cut
                 so that it parses.
-    Source      the parsers: CPython's `ast.parse`; `node --check`; `gofmt -e`; `g++ -fsyntax-only`, `javac` and
-                `rustc` would need types and imports and are not used here.
+    Source      the parsers: CPython's `ast.parse`; `node --check`; `gofmt -e`; javac, stopped behind its parser;
+                `g++ -fsyntax-only` and `rustc` would need types and imports and are not used here.
     Fails       for fragments, and for programs cut at max_tokens; an empty answer parses in Python, so empty
                 answers are counted as not parsing. CPython's own version counts: a Python 2 answer does not parse.
     """
@@ -74,6 +76,13 @@ def parse_check(language: str) -> Callable[[str], bool] | None:
 
 
 _CHECKERS: Final[dict[str, tuple[str, ...]]] = {
+    "java": (
+        "javac",
+        *("-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1", "-proc:none", "-encoding", "utf-8"),
+        # Names and types are not looked at: imports of an answer need not be here.
+        *("-XDshould-stop.ifNoError=PARSE", "-XDshould-stop.ifError=PARSE"),
+        "{file}.java",
+    ),
     "javascript": ("node", "--check", "-"),
     "go": ("gofmt", "-e", "-l"),
     "bash": ("bash", "-n"),
@@ -81,11 +90,15 @@ _CHECKERS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def _accepts(command: Sequence[str], code: str) -> bool:
-    # Parsers only: nothing of the program is run. The text comes by stdin.
-    try:
-        done = subprocess.run(  # noqa: S603
-            command, input=code.encode("utf-8", "replace"), capture_output=True, timeout=20, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return False
+    # Parsers only: nothing of the program is run. The text comes by stdin, or as a file where that is not read.
+    text = code.encode("utf-8", "replace")
+    with tempfile.TemporaryDirectory(prefix="codefusion-parse-") as folder:
+        words = [word.replace("{file}", f"{folder}/Answer") for word in command]
+        for word in words:
+            if word.startswith(folder):
+                Path(word).write_bytes(text)
+        try:
+            done = subprocess.run(words, input=text, capture_output=True, timeout=20, check=False)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            return False
     return done.returncode == 0

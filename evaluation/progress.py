@@ -41,6 +41,10 @@ class RunProgress:
             self._passed += verdict["status"] == "passed"
         self._show()
 
+    def interrupted(self) -> None:
+        """Say what is waited for."""
+        self._bar.console.print("waiting for the answers under way; Ctrl-C again to leave them")
+
     def _show(self) -> None:
         rate = f"{100 * self._passed / self._scored:.1f} % of {self._scored}" if self._scored else "-"
         seconds = max(1e-9, time.monotonic() - self._started)

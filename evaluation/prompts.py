@@ -63,7 +63,7 @@ class Request:
 def request_for(
     problem: Problem, arm: Arm, temperature: float, seed: int, max_tokens: int | None = None
 ) -> Request:
-    """Lay out one sample's request. The arm's overrides come last."""
+    """Lay out one sample's request. The arm's overrides come last, but for the temperature: that is the run's."""
     request = _layout(problem, arm.route)
     request.body.update(
         temperature=temperature, seed=seed, max_tokens=max_tokens or _MAX_TOKENS[problem.form]
@@ -77,8 +77,7 @@ def request_for(
         if not examples:
             # Nothing to select by: the likeliest candidate, as the service does among equals.
             overrides["select"] = "logprob"
-    if temperature == 0 and "temperature" in overrides:
-        overrides["temperature"] = arm.overrides["temperature"]
+    overrides.pop("temperature", None)
     request.body.update(overrides)
     return request
 

@@ -64,8 +64,11 @@ def _best(rule: Rule, candidates: list[dict[str, Any]]) -> int:
 
 def _record(sample: Record, index: int) -> Record:
     """Give the sample as if this candidate had been chosen. Tokens stay: all candidates were paid for."""
-    report = sample["report"]
+    report = dict(sample["report"])
     each = report["candidates"]["each"][index]
+    if index != report["candidates"]["chosen"]:
+        # It is about the candidate that the service chose.
+        report.pop("syntax", None)
     return {
         **sample,
         "answer": each["code"],

@@ -86,7 +86,7 @@ class RunFolder:
         """Begin the run, or go on with it. Raises RunFolderError when the folder holds another run."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if self._config_file.exists():
+            if self.exists():
                 self._require_same(config)
             else:
                 text = json.dumps(asdict(config), indent=2, ensure_ascii=False)
@@ -95,6 +95,10 @@ class RunFolder:
                 part.replace(self._config_file)
         except OSError as error:
             raise RunFolderError(f"{self.path}: cannot be written ({error.strerror})") from error
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return self._config_file.exists()
 
     def config(self) -> RunConfig:
         """Read the configuration. Raises RunFolderError when there is none."""

@@ -22,11 +22,15 @@ from evaluation.run_folder import RunConfig, RunFolder, key_of, problems_digest
 from evaluation.sampling import Pace, Watcher, sample_run
 from evaluation.scoring import Scorer
 from evaluation.suites import load_suite
+from evaluation.unmasking import is_untouched, unmasked_arm, unreported
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What `run` is asked for."""
+    """What `run` is asked for.
+
+    temperature   None: the arm's own, else 0
+    """
 
     suite: str
     base_url: str
@@ -36,7 +40,7 @@ class RunOptions:
     problems_file: Path | None = None
     samples: int = 1
     seeds: int = 1
-    temperature: float = 0.0
+    temperature: float | None = None
     max_tokens: int | None = None
     limit: int | None = None
     score: bool = True
@@ -48,8 +52,8 @@ def run_suite(options: RunOptions) -> RunFolder:
     _require_sense(options)
     loaded = _limited(load_suite(options.suite, options.data, options.problems_file), options.limit)
     scorer = Scorer(options.pace.scorers) if options.score else None
-    config = asyncio.run(_config(options, loaded))
     folder = RunFolder(options.output)
+    config = _config(options, loaded, _model_of_a_complete(folder) or asyncio.run(_model(options.base_url)))
     folder.open(config)
     _sample(folder, config, loaded.problems, scorer, options.pace)
     return folder
@@ -79,7 +83,7 @@ def rescore(source: RunFolder, suite: str, data: Path | None, output: Path) -> R
     folder = RunFolder(output)
     folder.open(config)
     _copy(records, problems, folder)
-    _sample(folder, config, kept, Scorer(), Pace())
+    _sample(folder, config, kept, Scorer(), Pace(), ask=False)
     return folder
 
 
@@ -98,7 +102,28 @@ def reselect(
     folder = RunFolder(output)
     folder.open(dataclasses.replace(config, arm=f"{config.arm}@{rule}", samples=config.samples * per_sample))
     _copy(chosen, by_id, folder)
-    _sample(folder, folder.config(), problems, Scorer(), Pace())
+    _sample(folder, folder.config(), problems, Scorer(), Pace(), ask=False)
+    return folder
+
+
+def unmask(
+    source: RunFolder, base_url: str, data: Path | None, problems_file: Path | None, output: Path, pace: Pace
+) -> RunFolder:
+    """Ask a greedy, masked run again without the mask where the mask had a hand; take the other answers over.
+
+    Raises EvaluationError.
+    """
+    config = source.config()
+    arm = unmasked_arm(config)
+    problems = problems_of(source, data, problems_file)
+    untouched = [unreported(sample) for sample in source.samples().values() if is_untouched(sample)]
+    if (model := asyncio.run(_model(base_url))) != config.model:
+        raise ConfigError(f"unmask: expected a service of {config.model}; {base_url} serves {model}")
+    config = dataclasses.replace(config, arm=arm.name, overrides=arm.overrides, base_url=base_url)
+    folder = RunFolder(output)
+    folder.open(config)
+    _copy(untouched, {problem.task_id: problem for problem in problems}, folder)
+    _sample(folder, config, problems, Scorer(pace.scorers), pace)
     return folder
 
 
@@ -129,12 +154,18 @@ def problems_of(folder: RunFolder, data: Path | None, problems_file: Path | None
 
 
 def _sample(
-    folder: RunFolder, config: RunConfig, problems: Sequence[Problem], scorer: Scorer | None, pace: Pace
+    folder: RunFolder,
+    config: RunConfig,
+    problems: Sequence[Problem],
+    scorer: Scorer | None,
+    pace: Pace,
+    *,
+    ask: bool = True,
 ) -> None:
     async def go(watcher: Watcher) -> None:
         async with AsyncExitStack() as stack:
             score = (await stack.enter_async_context(scorer)).score if scorer is not None else None
-            await sample_run(folder, config, problems, score, watcher, pace)
+            await sample_run(folder, config, problems, score, watcher, pace, ask=ask)
 
     verdicts = folder.verdicts().values()
     passed = sum(verdict["status"] == "passed" for verdict in verdicts)
@@ -144,9 +175,21 @@ def _sample(
         asyncio.run(go(watcher))
 
 
-async def _config(options: RunOptions, loaded: Loaded) -> RunConfig:
-    async with ServiceClient(options.base_url) as client:
-        model = await client.model()
+async def _model(base_url: str) -> str:
+    async with ServiceClient(base_url) as client:
+        return await client.model()
+
+
+def _model_of_a_complete(folder: RunFolder) -> str | None:
+    """Give the model of a run that lacks no answer, so that scoring it needs no service; None for any other."""
+    if not folder.exists():
+        return None
+    config = folder.config()
+    asked = config.num_problems * config.seeds * config.samples
+    return config.model if len(folder.samples()) == asked else None
+
+
+def _config(options: RunOptions, loaded: Loaded, model: str) -> RunConfig:
     return RunConfig(
         suite=options.suite,
         arm=options.arm.name,
@@ -158,10 +201,14 @@ async def _config(options: RunOptions, loaded: Loaded) -> RunConfig:
         problems_sha256=problems_digest(loaded.problems),
         samples=options.samples,
         seeds=options.seeds,
-        temperature=options.temperature,
+        temperature=_temperature(options),
         max_tokens=options.max_tokens,
         bad_rows=[*map(str, loaded.bad_rows)],
     )
+
+
+def _temperature(options: RunOptions) -> float:
+    return options.arm.temperature_or(0.0) if options.temperature is None else options.temperature
 
 
 def _limited(loaded: Loaded, limit: int | None) -> Loaded:
@@ -173,8 +220,7 @@ def _require_sense(options: RunOptions) -> None:
         options.limit is not None and options.limit < 1
     ):
         raise ConfigError("--samples, --seeds, --limit, --concurrency, --scorers: expected at least 1")
-    temperature = options.arm.overrides.get("temperature", options.temperature)
-    if temperature == 0 and options.samples * options.seeds > 1:
+    if _temperature(options) == 0 and options.samples * options.seeds > 1:
         raise ConfigError(
             "--temperature 0 gives one answer however often it is asked; expected --samples 1 --seeds 1, or a "
             "temperature above 0"

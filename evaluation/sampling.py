@@ -3,15 +3,17 @@
     pending keys ──► workers (one request each) ──► samples.jsonl ──► sandboxes ──► verdicts.jsonl
 
 The number of workers is what saturates the engine; nothing else waits. Order of answers does not matter: request
-seeds come from the sample's key, so an interrupted run that goes on asks exactly for what is missing.
+seeds come from the sample's key, so an interrupted run that goes on asks exactly for what is missing. Ctrl-C lets the
+answers that are under way come in, which on a slow machine are minutes of work; a second one leaves them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,6 +28,7 @@ from evaluation.run_folder import Key, RunConfig, RunFolder
 Score = Callable[[Problem, Record], Awaitable[Record]]
 _FIRST_WAIT_SECONDS: Final = 0.25
 _LONGEST_WAIT_SECONDS: Final = 5.0
+_MOST_DEADLINES: Final = 2
 
 
 class Watcher(Protocol):
@@ -37,6 +40,10 @@ class Watcher(Protocol):
 
     def scored(self, verdict: Record) -> None:
         """Take note of a verdict."""
+        ...
+
+    def interrupted(self) -> None:
+        """Take note that nothing more is asked for, and only what is under way comes in."""
         ...
 
 
@@ -66,9 +73,12 @@ async def sample_run(
     score: Score | None,
     watcher: Watcher,
     pace: Pace,
+    *,
+    ask: bool = True,
 ) -> None:
     """Take every sample that the folder lacks, and score every answer that has no verdict.
 
+    ask       False: only score. Answers taken from another run must not be mixed with new ones
     Raises ServiceDownError, RequestRefusedError, RunFolderError; what was taken before stays in the folder.
     """
     with ExitStack() as stack:
@@ -79,7 +89,7 @@ async def sample_run(
         by_id = {problem.task_id: problem for problem in problems}
         run = _Run(folder, config, by_id, score, watcher, pace, samples, verdicts, sessions)
         async with ServiceClient(config.base_url) as client:
-            await run.go(client)
+            await run.go(client, ask=ask)
 
 
 @dataclass
@@ -94,6 +104,7 @@ class _Run:
     verdicts: RecordWriter
     sessions: RecordWriter
     _failure: EvaluationError | None = None
+    _is_stopping: bool = False
     _last_answer: float = 0.0
     _num_sampled: int = 0
     _num_tokens: int = 0
@@ -101,13 +112,14 @@ class _Run:
     def __post_init__(self) -> None:
         self._arm = self._config.as_arm()
 
-    async def go(self, client: ServiceClient) -> None:
+    async def go(self, client: ServiceClient, *, ask: bool) -> None:
         have, scored = self._folder.samples(), self._folder.verdicts()
         keys = self._config.keys([*self._problems.values()])
-        pending = [key for key in keys if key not in have]
+        pending = [key for key in keys if ask and key not in have]
         waiting = [record for key, record in have.items() if _needs_score(scored.get(key))]
         started, self._last_answer = time.monotonic(), time.monotonic()
         scoring = [self._start_scoring(record) for record in waiting] if self._score else []
+        self._stop_at_first_interrupt()
         try:
             queue = iter(pending)
             workers = [
@@ -120,15 +132,32 @@ class _Run:
         failures = [result for result in results if isinstance(result, BaseException)]
         if failure := self._failure or next(iter(failures), None):
             raise failure
+        if self._is_stopping and self._num_sampled < len(pending):
+            raise KeyboardInterrupt
+
+    def _stop_at_first_interrupt(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            self._is_stopping = True
+            # The second one is Python's own again.
+            loop.remove_signal_handler(signal.SIGINT)
+            self._watcher.interrupted()
+
+        # Outside the main thread there are no signals to take.
+        with suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.add_signal_handler(signal.SIGINT, stop)
 
     async def _worker(
         self, client: ServiceClient, queue: Iterator[Key], scoring: list[asyncio.Task[None]]
     ) -> None:
         for key in queue:
-            if self._failure is not None:
+            if self._failure is not None or self._is_stopping:
                 return
             try:
                 record = await self._sample(client, key)
+                if record is None:
+                    return
                 self.samples.append(record)
             except EvaluationError as error:
                 self._failure = self._failure or error
@@ -137,7 +166,8 @@ class _Run:
             if self._score is not None:
                 scoring.append(self._start_scoring(record))
 
-    async def _sample(self, client: ServiceClient, key: Key) -> Record:
+    async def _sample(self, client: ServiceClient, key: Key) -> Record | None:
+        """Give the answer; None when it was not there yet as the run was interrupted."""
         task_id, seed, index = key
         problem = self._problems[task_id]
         request = request_for(
@@ -147,16 +177,24 @@ class _Run:
             request_seed(seed, index),
             self._config.max_tokens,
         )
-        wait = _FIRST_WAIT_SECONDS
+        wait, deadlines = _FIRST_WAIT_SECONDS, 0
         while True:
             try:
                 answer = await client.send(request)
             except BusyError as busy:
+                deadlines += busy.is_deadline
+                if deadlines >= _MOST_DEADLINES:
+                    raise ServiceDownError(
+                        f"{task_id}: {busy}, {deadlines} times: this answer would never come. Lower --concurrency, or "
+                        "give the service a longer deadline (limits.deadline_seconds); the same command goes on"
+                    ) from busy
                 self._require_patience(busy)
                 await asyncio.sleep(busy.wait_seconds if busy.wait_seconds is not None else wait)
                 wait = min(_LONGEST_WAIT_SECONDS, 2 * wait)
                 if self._failure is not None:
                     raise self._failure from None
+                if self._is_stopping:
+                    return None
                 continue
             self._last_answer = time.monotonic()
             self._num_sampled += 1

@@ -95,7 +95,7 @@ class Scorer:
             "status": str(verdict.status),
             "detail": verdict.detail[:400],
             "executed": verdict.status in EXECUTED and not raised,
-            "parses": await asyncio.to_thread(self._parses, problem.language, _code(problem, record)),
+            "parses": await asyncio.to_thread(self._parses, problem.language, _codes(problem, record)),
             "seconds": round(verdict.seconds, 4),
             "cpu_seconds": round(verdict.cpu_seconds, 4),
             "design": verdict.design,
@@ -169,16 +169,16 @@ class Scorer:
             )
         return values
 
-    def _parses(self, language: str, program: str) -> bool | None:
+    def _parses(self, language: str, forms: Sequence[str]) -> bool | None:
         if language not in self._parsers:
             self._parsers[language] = parse_check(language)
         check = self._parsers[language]
-        return check(program) if check is not None else None
+        return any(map(check, forms)) if check is not None else None
 
 
-def _code(problem: Problem, record: Record) -> str:
+def _codes(problem: Problem, record: Record) -> tuple[str, ...]:
     """Give what has to parse: the answer's code; the program where there was no answer (a reference)."""
-    return code_of(problem, record["answer"]) if "answer" in record else record["program"]
+    return code_of(problem, record["answer"]) if "answer" in record else (record["program"],)
 
 
 def _compared(

@@ -62,7 +62,7 @@ class Engine:
     """What all matchers of one language and vocabulary share; one lock."""
 
     def __init__(
-        self, language: Language, vocabulary: Vocabulary, max_evaluator_bytes: int = 1 << 26
+        self, language: Language, vocabulary: Vocabulary, max_evaluator_bytes: int = 56 << 20
     ) -> None:
         """Above `max_evaluator_bytes` of stored results, those not met since the last time are dropped."""
 
@@ -71,10 +71,13 @@ class Engine:
         """Time spent building token splits, ever."""
 
     def save(self) -> bytes:
-        """The token splits, as bytes for `load`."""
+        """The token splits and what is stored without stacks, as bytes for `load`."""
 
     def load(self, data: bytes) -> None:
         """Take splits saved by an engine of the same language and vocabulary; before any use."""
+
+    def anticipate(self, max_evaluator_bytes: int) -> None:
+        """Make what masks need in the parser states met so far, for every lexeme that may be open in them."""
 
     def forget_windows(self) -> None: ...
     def statistics(self) -> dict[str, Any]: ...
@@ -82,7 +85,9 @@ class Engine:
 class Matcher:
     """One request's state; see grammar.matcher.SyntaxMatcher."""
 
-    def __init__(self, engine: Engine, prefix: bytes = b"", suffix: bytes = b"") -> None: ...
+    def __init__(self, engine: Engine, prefix: bytes = b"", suffix: bytes = b"", top: int = 0) -> None:
+        """top: what the suffix asks for of the file's top, a level of StackRule.tops."""
+
     def clone(self) -> Matcher: ...
     def accept_token(self, id: int) -> bool: ...  # noqa: A002
     def accept_bytes(self, data: bytes) -> bool: ...

@@ -13,7 +13,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,12 @@ from grammar.matcher import engine_of
 from grammar.vocabulary import TokenVocabulary
 from grammar.warmup import warm_texts
 
-FORMAT = 1
-WARM_TOKENS = 5000  # met again after loading: results that depend on parser stacks are not kept
+FORMAT = 2
+WARM_TOKENS = 4000  # met again after loading: results that depend on parser stacks are not kept
+BUILD_BYTES = 1 << 28  # of stored results while building, so that none is dropped before it is saved
+ANTICIPATED_BYTES = (
+    40 << 20
+)  # of stored results; rare states are added up to here, and an engine in use keeps 56 MB
 _LOG = logging.getLogger(__name__)
 
 
@@ -57,12 +61,18 @@ def prepare_engine(
     path = (folder or cache_folder()) / f"{language.name}-{vocabulary.native.fingerprint:016x}.engine"
     engine = _native.Engine(language.native, vocabulary.native)
     reason = _load(engine, path, language, vocabulary)
-    ids = _warm_ids(language, vocabulary, texts, tokenize)
+    texts = None if texts is None else list(texts)
+    warm_ids = _warm_ids(language, vocabulary, texts, tokenize)
     if reason:
-        _warm(engine, ids)
-        _save(engine, path, language, vocabulary)
-    else:
-        _warm(engine, _some(ids, WARM_TOKENS))
+        builder = _native.Engine(language.native, vocabulary.native, max_evaluator_bytes=BUILD_BYTES)
+        _warm(builder, warm_ids)
+        builder.anticipate(ANTICIPATED_BYTES)
+        body = builder.save()
+        del builder
+        _save(body, path, language, vocabulary)
+        engine.load(body)
+        warm_ids = _warm_ids(language, vocabulary, texts, tokenize)
+    _warm(engine, _some(warm_ids, WARM_TOKENS))
     vocabulary.engines[language.name] = engine
     assert engine_of(language, vocabulary) is engine
     seconds = time.monotonic() - begun
@@ -77,23 +87,22 @@ def _warm_ids(
     vocabulary: TokenVocabulary,
     texts: Iterable[bytes] | None,
     tokenize: Callable[[bytes], list[int]] | None,
-) -> list[list[int]]:
+) -> Iterator[list[int]]:
     split = tokenize or vocabulary.native.tokenize
     chosen = warm_texts(language.name) if texts is None else texts
-    return [ids for text in chosen if (ids := split(text))]
+    return (ids for text in chosen if (ids := split(text)))
 
 
-def _some(texts: list[list[int]], num_tokens: int) -> list[list[int]]:
-    chosen: list[list[int]] = []
+def _some(texts: Iterator[list[int]], num_tokens: int) -> Iterator[list[int]]:
+    left = num_tokens
     for ids in texts:
-        left = num_tokens - sum(map(len, chosen))
+        yield ids[:left]
+        left -= len(ids)
         if left <= 0:
-            break
-        chosen.append(ids[:left])
-    return chosen
+            return
 
 
-def _warm(engine: _native.Engine, texts: list[list[int]]) -> None:
+def _warm(engine: _native.Engine, texts: Iterable[list[int]]) -> None:
     for ids in texts:
         _native.Matcher(engine).time_tokens(ids)
 
@@ -105,11 +114,13 @@ def fingerprint(language: Language) -> str:
     digest.update(f"{FORMAT} {spec.wheel} {wheel_version(spec)} {spec.scanner} {core_version()}".encode())
     for table in language.tables.rules:
         digest.update(table.shift + table.settle + table.merged + b"".join(table.reduce.values()))
+        digest.update(repr(table.tops).encode())
     for table in language.tables.lexeme_filters:
         digest.update(table.next + table.accepting + table.commit + repr(table.variants).encode())
     tables = language.tables
     rest = (tables.reserved, tables.blanks, tables.pseudo_base, tables.character_sets, tables.glued)
     digest.update(repr((*rest, tables.line_comments, tables.line_ends, tables.in_line_flag)).encode())
+    digest.update(repr((tables.named, tables.own, tables.naming_flag, tables.own_ends)).encode())
     return digest.hexdigest()
 
 
@@ -142,8 +153,7 @@ def _header(language: Language, vocabulary: TokenVocabulary, body: bytes) -> dic
     }
 
 
-def _save(engine: _native.Engine, path: Path, language: Language, vocabulary: TokenVocabulary) -> None:
-    body = engine.save()
+def _save(body: bytes, path: Path, language: Language, vocabulary: TokenVocabulary) -> None:
     head = json.dumps(_header(language, vocabulary, body)).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,9 @@ class SyntaxMatcher:
     ) -> None:
         self.language, self.vocabulary = language, vocabulary
         self._num_words = (vocabulary.width + 31) // 32
-        self._native = _native.Matcher(engine_of(language, vocabulary), prefix, suffix)
+        top = language.spec.rules().top
+        level = top.asked_for(suffix) if top is not None and suffix else 0
+        self._native = _native.Matcher(engine_of(language, vocabulary), prefix, suffix, level)
 
     def fill_bitmask(self, bitmask: torch.Tensor, row: int) -> None:
         """Mark which tokens may follow.

@@ -19,7 +19,7 @@ from sandbox.limits import COMPILE_LIMITS, Limits
 from sandbox.supervise import Breach, Outcome, supervise
 from sandbox.verdict import Status
 from sandbox.verdict_of import failure_of, tail
-from sandbox.workspace import Files, job_folder
+from sandbox.workspace import Files, folder_for_programs, job_folder
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,9 @@ def build(toolchain: Toolchain, sources: Sources, limits: Limits, place: Place) 
 
 @contextmanager
 def _output_folder(uid: int | None) -> Generator[Path]:
-    with tempfile.TemporaryDirectory(prefix="codefusion-out-", ignore_cleanup_errors=True) as folder:
+    # Without one, the languages whose artefact is a program are missing; Java's classes need no such folder.
+    place = folder_for_programs()
+    with tempfile.TemporaryDirectory("", "codefusion-out-", place, ignore_cleanup_errors=True) as folder:
         give_to(Path(folder), uid)
         yield Path(folder)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox.errors import InvalidTaskError, LanguageMissingError
+from sandbox.workspace import folder_for_programs, why_no_folder_for_programs
 
 _SYSTEM = ("/usr/", "/bin/", "/lib/")
 
@@ -64,9 +65,12 @@ def find_toolchain(language: str) -> tuple[Language, Toolchain]:
 @functools.cache
 def _find(language: str) -> Toolchain | LanguageMissingError:
     try:
-        return LANGUAGES[language].find()
+        found = LANGUAGES[language].find()
     except LanguageMissingError as error:
         return error
+    if found.run[0].startswith("{out}") and folder_for_programs() is None:
+        return LanguageMissingError(language, why_no_folder_for_programs())
+    return found
 
 
 def available_languages() -> dict[str, Toolchain | str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping
@@ -12,6 +13,28 @@ from sandbox.errors import LaunchError
 from sandbox.launch import give_to
 
 Files = Mapping[str, bytes]
+# After the usual one: there, a container whose /tmp is noexec can mount a tmpfs that is not.
+_FURTHER_FOLDER = Path("/var/tmp")  # noqa: S108 - names of their own are made in it
+
+
+def folder_for_programs() -> Path | None:
+    """Give the folder for what compilers make: the first that we may write and programs may be executed in.
+
+    Containers get their tmpfs mounted noexec unless they ask otherwise, and a mount of it into the sandbox stays so.
+    """
+    for folder in (Path(tempfile.gettempdir()), _FURTHER_FOLDER):
+        if os.access(folder, os.W_OK | os.X_OK) and not os.statvfs(folder).f_flag & os.ST_NOEXEC:
+            return folder
+    return None
+
+
+def why_no_folder_for_programs() -> str:
+    """Say what has to be done where there is none."""
+    tried = " and ".join(dict.fromkeys((tempfile.gettempdir(), str(_FURTHER_FOLDER))))
+    return (
+        f"compiled programs need a folder in which files may be executed; {tried} may not be written or "
+        "are mounted noexec"
+    )
 
 
 @contextmanager

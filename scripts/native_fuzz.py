@@ -34,7 +34,7 @@ def fuzz(folder: Path, seconds: int, names: list[str] | None, *, guided: bool) -
     for name in names or list(LANGUAGES):
         place = folder / name
         place.mkdir(exist_ok=True)
-        texts = warm_texts(name)
+        texts = list(warm_texts(name))
         target = place / "target"
         target.write_bytes(target_file(load_language(name), _tokens(texts)))
         seeds = _write_seeds(place / "seeds", texts)
@@ -99,7 +99,7 @@ def _rule_tables(tables: RuleTables) -> bytes:
         *(_sequence(map(_text, texts)) for texts in (tables.endings, tables.openers, tables.block_openers)),
         _sequence(_numbers("I", ends) for ends in tables.character_sets),
         _numbers("H", tables.glued), _numbers("H", tables.line_comments), _numbers("H", tables.line_ends),
-        struct.pack("<I", tables.in_line_flag),
+        struct.pack("<IHHI", tables.in_line_flag, tables.named, tables.own, tables.naming_flag), _text(tables.own_ends),
         _sequence(map(_stack_table, tables.rules)), _sequence(map(_lexeme_table, tables.lexeme_filters)),
     ])  # fmt: skip
 
@@ -108,7 +108,15 @@ def _stack_table(table: StackTable) -> bytes:
     reduce = _sequence(struct.pack("<I", symbol) + _packed(data) for symbol, data in table.reduce.items())
     head = _text(table.name.encode()) + struct.pack("<I", table.num_states)
     flags = _numbers("I", table.lex_flags)
-    return head + _packed(table.shift) + reduce + _packed(table.settle) + flags + _packed(table.merged)
+    return (
+        head
+        + _packed(table.shift)
+        + reduce
+        + _packed(table.settle)
+        + flags
+        + _packed(table.merged)
+        + _numbers("H", table.tops)
+    )
 
 
 def _lexeme_table(table: LexemeTable) -> bytes:

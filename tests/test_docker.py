@@ -174,6 +174,15 @@ def test_all_that_is_written_lies_outside_the_root_file_system(name: str) -> Non
     assert service["shm_size"]
 
 
+@pytest.mark.parametrize("name", SERVING)
+def test_one_tmpfs_runs_what_the_sandbox_compiles(name: str) -> None:
+    """The sandbox takes /tmp, else /var/tmp: see `sandbox.workspace.folder_for_programs`."""
+    options = {place: words.split(",") for place, words in (m.split(":") for m in SERVICES[name]["tmpfs"])}
+    executable = {place for place, words in options.items() if "exec" in words}
+    assert executable & {"/tmp", "/var/tmp"} == executable  # noqa: S108 - paths in a container
+    assert len(executable) == 1
+
+
 # --- Dockerfiles -----------------------------------------------------------------------------------------------------
 
 

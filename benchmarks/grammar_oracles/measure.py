@@ -80,10 +80,7 @@ def compare_files(
         steps.begin("files")
         text = file.read()
         if plain is not None:
-            _count(report.tree_sitter, text)
-            ours, theirs = can_end(plain, text), pieces.is_clean(text)
-            if ours != theirs:
-                report.tree_sitter.add("accepted" if ours else "refused", file.origin)
+            _compare_verdicts(report, plain, pieces, file.origin, text)
         if oracle.check(text).accepted:
             _count(report.refused_by_rules, text)
             _count(report.refused_by_grammar, text)
@@ -94,6 +91,22 @@ def compare_files(
                 kind = report.refused_by_grammar if gap else report.refused_by_rules
                 kind.add("refused", f"{file.origin} at byte {read}: {_around(text, read)}")
         steps.done()
+
+
+def compare_with_tree_sitter(report: Report, plain: Language, files: list[SourceFile], steps: Steps) -> None:
+    """Whole files: the grammar alone against tree-sitter."""
+    pieces = Pieces(report.language)
+    for file in files:
+        steps.begin("files")
+        _compare_verdicts(report, plain, pieces, file.origin, file.read())
+        steps.done()
+
+
+def _compare_verdicts(report: Report, plain: Language, pieces: Pieces, origin: str, text: bytes) -> None:
+    _count(report.tree_sitter, text)
+    ours, theirs = can_end(plain, text), pieces.is_clean(text)
+    if ours != theirs:
+        report.tree_sitter.add("accepted" if ours else "refused", origin)
 
 
 def compare_mutants(

@@ -5,7 +5,7 @@
 namespace codefusion {
 namespace {
 
-constexpr u32 kMagic = 0x31504c53;  // "SLP1"
+constexpr u32 kMagic = 0x32504c53;  // "SLP2"
 
 struct PlainMode {
     u16 lex_state, external_set, reserved_set, unused;
@@ -52,6 +52,9 @@ std::string Artifact::save(Engine& engine) {
     w.value<u64>(t.suffixes_.size());
     for (const auto& s : t.suffixes_) {
         w.array(s.packed);
+        w.array(s.bits);
+        w.value(s.offset);
+        w.value(s.key);
         w.value<u8>(s.has_lines);
     }
     w.value<u64>(t.sets_.size());
@@ -79,6 +82,8 @@ std::string Artifact::save(Engine& engine) {
     w.value(t.whole_);
     w.value(t.num_completions_);
     w.value<u64>(t.num_roots);
+    engine.recognizer.states.save(w);
+    engine.masks.save(w);
     return std::move(w.bytes);
 }
 
@@ -124,10 +129,19 @@ void Artifact::load(Engine& engine, const char* data, std::size_t size) {
     for (u64 i = 0, n = r.value<u64>(); i < n; i++) {
         TokenSplits::Suffixes s;
         r.array(s.packed);
+        r.array(s.bits);
+        s.offset = r.value<u32>();
+        s.key = r.value<u64>();
         s.has_lines = r.value<u8>() != 0;
         for (u32 p : s.packed) check((p >> 12) < t.entries_.size() && (p & 4095) <= t.entries_[p >> 12].size);
+        const std::size_t num_whole = i == 0 ? 0 : t.suffixes_[0].packed.size();
+        check(s.bits.empty() || (s.bits.size() == (num_whole + 63) / 64 && (num_whole % 64 == 0 || s.bits.back() >> num_whole % 64 == 0)));
+        for (std::size_t k = 0; s.offset != 0 && k < s.bits.size(); k++)
+            for (u64 b = s.bits[k]; b != 0; b &= b - 1)
+                check(s.offset <= t.entries_[t.suffixes_[0].packed[k * 64 + static_cast<u32>(__builtin_ctzll(b))] >> 12].size);
         t.suffixes_.push_back(std::move(s));
         t.remember_suffixes(static_cast<SuffixId>(i));
+        if (i == 0) t.find_places();
     }
     t.sets_.clear();
     t.set_ids_.clear();
@@ -171,9 +185,11 @@ void Artifact::load(Engine& engine, const char* data, std::size_t size) {
         t.unions_.emplace(std::move(lists), id);
     }
     t.whole_ = r.value<SuffixId>();
-    check(t.whole_ < t.suffixes_.size());
+    check(t.whole_ == 0 && !t.suffixes_.empty());
     t.num_completions_ = r.value<u32>();
     t.num_roots = r.value<u64>();
+    engine.recognizer.states.load(r);
+    engine.masks.load(r, engine.vocabulary->width);
     if (!r.done()) throw GrammarError("the artefact is longer than expected");
 }
 

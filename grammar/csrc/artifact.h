@@ -1,4 +1,4 @@
-// Token splits written out and read back, so that a process need not build them again.
+// Token splits and the results that no stack is needed for, written out and read back: a process need not build them.
 #pragma once
 #include "engine.h"
 
@@ -6,7 +6,6 @@ namespace codefusion {
 
 class Artifact {
 public:
-    // Everything the splits of an engine consist of.
     static std::string save(Engine& engine);
     // Into an engine that has not been used yet. Throws GrammarError when the bytes do not fit.
     static void load(Engine& engine, const char* data, std::size_t size);

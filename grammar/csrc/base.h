@@ -169,6 +169,11 @@ public:
         Array<Slot>(1 << 8).swap(slots_);
         count_ = 0;
     }
+    template <class Visit>
+    void for_each(const Visit& visit) const {
+        for (const Slot& s : slots_)
+            if (s.key != 0) visit(s.key - 1, s.value);
+    }
     // Keeps the entries for which keep(key, value) is true; it may change both.
     template <class Keep>
     void rebuild(const Keep& keep) {

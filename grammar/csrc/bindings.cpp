@@ -27,7 +27,7 @@ std::vector<u8> bytes_of(nb::handle h) {
 std::vector<u16> words_of(nb::handle h) {
     const nb::bytes b = nb::cast<nb::bytes>(h);
     std::vector<u16> w(b.size() / 2);
-    std::memcpy(w.data(), b.c_str(), w.size() * 2);
+    if (!w.empty()) std::memcpy(w.data(), b.c_str(), w.size() * 2);
     return w;
 }
 
@@ -52,6 +52,11 @@ RuleTables rule_tables_of(nb::handle h) {
     t.line_comments = nb::cast<std::vector<u16>>(h.attr("line_comments"));
     t.line_ends = nb::cast<std::vector<u16>>(h.attr("line_ends"));
     t.in_line_flag = nb::cast<u32>(h.attr("in_line_flag"));
+    t.named = nb::cast<u16>(h.attr("named"));
+    t.own = nb::cast<u16>(h.attr("own"));
+    t.naming_flag = nb::cast<u32>(h.attr("naming_flag"));
+    const auto own_ends = bytes_of(h.attr("own_ends"));
+    t.own_ends.assign(own_ends.begin(), own_ends.end());
     const auto blanks = bytes_of(h.attr("blanks"));
     t.blanks.assign(blanks.begin(), blanks.end());
     for (nb::handle r : h.attr("rules")) {
@@ -62,6 +67,7 @@ RuleTables rule_tables_of(nb::handle h) {
         for (auto [symbol, table] : nb::cast<nb::dict>(r.attr("reduce"))) rule.reduce[nb::cast<u32>(symbol)] = words_of(table);
         rule.settle = words_of(r.attr("settle"));
         rule.merged = words_of(r.attr("merged"));
+        rule.tops = nb::cast<std::vector<u16>>(r.attr("tops"));
         rule.lex_flags = nb::cast<std::vector<u32>>(r.attr("lex_flags"));
         t.rules.push_back(std::move(rule));
     }
@@ -226,6 +232,10 @@ NB_MODULE(_native, m) {
             nb::gil_scoped_release release;
             Artifact::load(e, p, n);
         })
+        .def("anticipate", [](Engine& e, std::size_t max_bytes) {
+            const std::lock_guard<std::mutex> guard(e.lock);
+            e.masks.anticipate(max_bytes);
+        }, nb::arg("max_evaluator_bytes"), nb::call_guard<nb::gil_scoped_release>())
         // Drops what was remembered of stacks (results per window); for measurements of the worst case.
         .def("forget_windows", [](Engine& e) {
             const std::lock_guard<std::mutex> guard(e.lock);
@@ -234,9 +244,9 @@ NB_MODULE(_native, m) {
         .def("statistics", [](Engine& e) {
             const std::lock_guard<std::mutex> guard(e.lock);
             nb::dict d;
-            const auto& s = e.masks.statistics;
+            const auto s = e.masks.statistics();
             d["fills"] = s.fills, d["mask_hits"] = s.mask_hits, d["evaluations"] = s.evaluations, d["bodies"] = s.bodies;
-            d["bases"] = s.bases, d["shallows"] = s.shallows, d["deep"] = s.deep, d["overflows"] = s.overflows;
+            d["bases"] = s.bases, d["summaries"] = s.summaries, d["exits"] = s.exits, d["overflows"] = s.overflows;
             d["splits"] = e.splits.size(), d["root_splits"] = e.splits.num_roots, d["split_seconds"] = e.splits.seconds;
             d["split_bytes"] = e.splits.bytes(), d["evaluator_bytes"] = e.masks.bytes();
             d["nodes"] = e.recognizer.forest.size(), d["node_bytes"] = e.recognizer.forest.bytes();
@@ -247,11 +257,11 @@ NB_MODULE(_native, m) {
             return d;
         });
     nb::class_<Matcher>(m, "Matcher")
-        .def("__init__", [](Matcher* self, std::shared_ptr<Engine> e, nb::bytes prefix, nb::bytes suffix) {
+        .def("__init__", [](Matcher* self, std::shared_ptr<Engine> e, nb::bytes prefix, nb::bytes suffix, u32 top) {
             std::string p(prefix.c_str(), prefix.size()), s(suffix.c_str(), suffix.size());
             nb::gil_scoped_release release;
-            new (self) Matcher(std::move(e), std::move(p), std::move(s));
-        }, nb::arg("engine"), nb::arg("prefix") = nb::bytes("", 0), nb::arg("suffix") = nb::bytes("", 0))
+            new (self) Matcher(std::move(e), std::move(p), std::move(s), top);
+        }, nb::arg("engine"), nb::arg("prefix") = nb::bytes("", 0), nb::arg("suffix") = nb::bytes("", 0), nb::arg("top") = 0)
         .def("closing_bytes", [](Matcher& x) -> nb::object {
             Closing::Result r;
             {

@@ -22,8 +22,6 @@ u32 weight(const std::string& text) {
     return w;
 }
 
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
-
 }  // namespace
 
 Closing::Closing(Recognizer* recognizer) : recognizer_(recognizer), opening_(recognizer) {}

@@ -5,6 +5,7 @@
 
 #include "closing.h"
 #include "mask.h"
+#include "name_tokens.h"
 
 namespace codefusion {
 
@@ -14,7 +15,8 @@ class Engine {
 public:
     // Bounds, beyond which what was not met since the last time is dropped and made anew (counted in `collections`).
     static constexpr std::size_t kMaxNodes = 400'000;          // about 25 MB of stacks
-    static constexpr std::size_t kMaxEvaluatorBytes = 64 << 20;
+    static constexpr std::size_t kMaxEvaluatorBytes = 56 << 20;
+    static constexpr std::size_t kMaxScopes = 100'000;         // about 5 MB of names
 
     Engine(std::shared_ptr<const Language> language, std::shared_ptr<const Vocabulary> vocabulary,
            std::size_t max_evaluator_bytes = kMaxEvaluatorBytes);
@@ -28,10 +30,11 @@ public:
     TokenSplits splits;
     MaskEvaluator masks;
     Closing closing;
+    NameTokens name_tokens;
     std::mutex lock;
     std::set<Matcher*> matchers;
     u64 collections = 0;
-    std::size_t max_evaluator_bytes, collect_nodes_at = kMaxNodes, collect_bytes_at;
+    std::size_t max_evaluator_bytes, collect_nodes_at = kMaxNodes, collect_bytes_at, collect_scopes_at = kMaxScopes;
     std::vector<u64> scratch;  // one row
 };
 

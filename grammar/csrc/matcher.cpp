@@ -4,15 +4,26 @@
 
 namespace codefusion {
 
-Matcher::Matcher(std::shared_ptr<Engine> engine, std::string prefix, std::string suffix)
+Matcher::Matcher(std::shared_ptr<Engine> engine, std::string prefix, std::string suffix, u32 top)
     : engine_(std::move(engine)), prefix_(std::move(prefix)), suffix_(std::move(suffix)) {
+    if (top != 0) guard_.reset(new Matcher(FromTop{}, engine_, prefix_, top));
+    // A prefix that is past the top reaches such a suffix whatever follows: not at all.
+    if (guard_ && !guard_->degraded_.empty()) guard_.reset();
+    const std::lock_guard<std::mutex> guard(engine_->lock);
+    prepare();
+    engine_->matchers.insert(this);
+}
+
+Matcher::Matcher(FromTop, std::shared_ptr<Engine> engine, std::string prefix, u32 top)
+    : engine_(std::move(engine)), prefix_(std::move(prefix)), top_(top) {
     const std::lock_guard<std::mutex> guard(engine_->lock);
     prepare();
     engine_->matchers.insert(this);
 }
 
 Matcher::Matcher(const Matcher& o)
-    : engine_(o.engine_), prefix_(o.prefix_), suffix_(o.suffix_), degraded_(o.degraded_), terminated_(o.terminated_) {
+    : engine_(o.engine_), prefix_(o.prefix_), suffix_(o.suffix_), degraded_(o.degraded_), top_(o.top_),
+      guard_(o.guard_ ? std::make_unique<Matcher>(*o.guard_) : nullptr), terminated_(o.terminated_) {
     const std::lock_guard<std::mutex> guard(engine_->lock);
     history_ = o.history_;
     ends_ = o.ends_;
@@ -28,7 +39,7 @@ void Matcher::prepare() {
     terminated_ = false;
     degraded_.clear();
     Recognizer& r = engine_->recognizer;
-    current_ = r.start();
+    current_ = r.start(top_);
     const std::string_view text = without_mark(prefix_);
     for (std::size_t at = 0; at < text.size() && degraded_.empty(); at += 64) {
         r.advance(current_, text.substr(at, 64), next_);
@@ -62,14 +73,27 @@ bool Matcher::accept_locked(std::string_view bytes) {
     return true;
 }
 
+// Takes the bytes in the guard; one that can follow no longer is given up, as the mask may.
+bool Matcher::guard_accepts(std::string_view bytes) {
+    if (!guard_ || guard_->accept_bytes(bytes)) return true;
+    if (guard_->degraded_.empty()) return false;
+    guard_.reset();
+    return true;
+}
+
 bool Matcher::accept_bytes(std::string_view bytes) {
-    if (terminated_) return false;
+    if (terminated_ || !guard_accepts(bytes)) return false;
     if (!degraded_.empty()) {
         push({});
         return true;
     }
-    const std::lock_guard<std::mutex> guard(engine_->lock);
-    return accept_locked(bytes);
+    bool is_accepted;
+    {
+        const std::lock_guard<std::mutex> guard(engine_->lock);
+        is_accepted = accept_locked(bytes);
+    }
+    if (!is_accepted && guard_) guard_->rollback(1);
+    return is_accepted;
 }
 
 bool Matcher::accept_token(u32 id) {
@@ -77,6 +101,7 @@ bool Matcher::accept_token(u32 id) {
     if (engine_->vocabulary->is_stop(id)) {
         if (degraded_.empty() && !can_end()) return false;
         push(std::vector<Thread>(history_.begin() + begin_of_last(), history_.end()));
+        if (guard_) guard_->push(guard_->threads());
         terminated_ = true;
         return true;
     }
@@ -89,12 +114,14 @@ void Matcher::rollback(u32 num_tokens) {
         throw GrammarError("cannot roll back " + std::to_string(num_tokens) + " tokens; " + std::to_string(num_accepted()) +
                            " were accepted");
     if (num_tokens == 0) return;
+    if (guard_) guard_->rollback(num_tokens);
     ends_.resize(ends_.size() - num_tokens);
     history_.resize(ends_.back());
     terminated_ = false;
 }
 
 void Matcher::reset() {
+    if (guard_) guard_->reset();
     const std::lock_guard<std::mutex> guard(engine_->lock);
     engine_->collect_if_large();
     if (degraded_.empty()) {  // the parses after the prefix are the history's first entry
@@ -161,7 +188,32 @@ bool Matcher::can_end() {
     return can_end_locked();
 }
 
+// Tokens that complete the name of a class: few, and known to the recogniser only.
+template <class Allow>
+void Matcher::try_names(std::int32_t* row, const Allow& allow) {
+    Recognizer& r = engine_->recognizer;
+    for (const Thread& t : current_)
+        for (const u32 id : engine_->name_tokens.candidates(t)) {
+            if ((static_cast<u32>(row[id >> 5]) >> (id & 31) & 1) != 0) continue;
+            r.advance({t}, *engine_->vocabulary->bytes(id), next_);
+            r.keep_viable(next_);
+            if (!next_.empty()) allow(id);
+        }
+}
+
+bool Matcher::fill_by_guard(std::int32_t* row) {
+    if (!guard_ || terminated_ || !degraded_.empty()) return false;
+    guard_->fill_bitmask(row);
+    const bool ends = can_end();
+    for (u32 id : engine_->vocabulary->stop_ids) {
+        const u32 bit = 1u << (id & 31), others = static_cast<u32>(row[id >> 5]) & ~bit;
+        row[id >> 5] = static_cast<std::int32_t>(ends ? others | bit : others);
+    }
+    return true;
+}
+
 void Matcher::fill_bitmask(std::int32_t* row) {
+    if (fill_by_guard(row)) return;
     const Vocabulary& v = *engine_->vocabulary;
     const std::size_t num_bytes = (v.width + 31) / 32 * 4;
     const std::lock_guard<std::mutex> guard(engine_->lock);
@@ -175,7 +227,15 @@ void Matcher::fill_bitmask(std::int32_t* row) {
     }
     engine_->collect_if_large();
     current_.assign(history_.begin() + begin_of_last(), history_.end());
-    engine_->masks.fill(current_, engine_->scratch.data(), row, num_bytes);
+    Recognizer& r = engine_->recognizer;
+    if (r.names.is_used()) {
+        std::vector<Thread> threads = current_;
+        for (Thread& t : threads) t.config = r.config_with_name(t);
+        engine_->masks.fill(threads, engine_->scratch.data(), row, num_bytes);
+        try_names(row, allow);
+    } else {
+        engine_->masks.fill(current_, engine_->scratch.data(), row, num_bytes);
+    }
     if (ends_here())
         for (u32 id : v.stop_ids) allow(id);
 }

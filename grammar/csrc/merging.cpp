@@ -19,7 +19,7 @@ class Merger {
 public:
     Merger(const ParseTable& table, const RuleTables& rules, const StackRule& rule)
         : table_(table), rule_(rule), n_(rule.num_states),
-          num_terminals_all_(table.num_terminals + static_cast<u32>(rules.pseudo_base.size())) {
+          num_terminals_all_(table.num_terminals + static_cast<u32>(rules.pseudo_base.size())), named_(rules.named) {
         for (u32 i = 0; i < rules.pseudo_base.size(); i++)
             if (rules.pseudo_base[i] < table.num_terminals) variants_[rules.pseudo_base[i]].push_back(table.num_terminals + i);
         for (const auto& [nonterminal, matrix] : rule.reduce) columns_.emplace(nonterminal, columns_of(matrix));
@@ -103,8 +103,8 @@ private:
                 if (c.shift == kNoSymbol && !c.is_extra) continue;
                 const u16 to = c.is_extra ? 0 : c.shift;
                 const auto variants = variants_.find(static_cast<u16>(t));
-                if (variants == variants_.end()) e.shifts.emplace_back(t, to);
-                else
+                if (variants == variants_.end() || t == named_) e.shifts.emplace_back(t, to);
+                if (variants != variants_.end())
                     for (u32 v : variants->second) e.shifts.emplace_back(v, to);
             }
             std::sort(e.reductions.begin(), e.reductions.end());
@@ -149,6 +149,7 @@ private:
             states_[q].push_back(s);
         };
         add(1, 0);  // tree-sitter starts in LR state 1
+        for (u16 s : rule_.tops) add(1, s);
         while (!work.empty()) {
             const u32 p = work.back();
             work.pop_back();
@@ -183,7 +184,7 @@ private:
 
     const ParseTable& table_;
     const StackRule& rule_;
-    u32 n_, num_terminals_all_;
+    u32 n_, num_terminals_all_, named_;
     std::unordered_map<u16, std::vector<u32>> variants_;
     std::unordered_map<u32, Columns> columns_;
     std::vector<Edges> edges_;

@@ -7,18 +7,9 @@
 namespace codefusion {
 namespace {
 
+constexpr u32 kMaxSteps = 12;
 constexpr u32 kQuick = 8, kThorough = 60;  // candidates to go on from
-constexpr std::size_t kMaxOpeners = 8, kMaxBlocks = 16, kMaxColumns = 6, kMaxKnown = 8, kMaxSuffixes = 64;
-
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
-
-// The blanks that begin the line in which lexing goes on at byte `at`; nothing on the line begun before the text.
-std::string blanks_of_line(const std::string& text, std::size_t at) {
-    const std::size_t next = std::min(text.find_first_not_of(" \t\r\n", at), text.size());
-    const std::size_t line = next == 0 ? std::string::npos : text.rfind('\n', next - 1);
-    if (line == std::string::npos) return {};
-    return text.substr(line + 1, std::min(text.find_first_not_of(" \t", line + 1), text.size()) - line - 1);
-}
+constexpr std::size_t kMaxKnown = 8, kMaxSuffixes = 64;
 
 }  // namespace
 
@@ -49,17 +40,9 @@ Reading Opening::read(std::vector<Thread> threads, std::string_view text, u64& b
         if (r.num_lexemes != lexemes) last = at;
         threads.swap(next);
     }
-    return {false, true, false, last};
-}
-
-std::string Opening::spell(const Candidate& c) const {
-    const RuleTables& rules = recognizer_->language->rules;
-    std::string text;
-    if (c.on_new_line) text += '\n';
-    for (const Block& b : c.blocks) text += b.column + rules.block_openers[b.header] + '\n';
-    text += c.column;
-    for (const u32 o : c.openers) text += rules.openers[o];
-    return text;
+    u64 parses = at;
+    for (const Thread& t : threads) parses = hash_combine(hash_combine(parses, t.node), static_cast<u64>(t.config) << 32 | t.indent);
+    return {false, true, false, last, parses, at < text.size() ? text[at] : '\0'};
 }
 
 // Reads a little further than `enough` only: most candidates are compared, not gone on from.
@@ -78,81 +61,49 @@ void Opening::judge(Candidate& c, const Search& search, std::size_t enough) cons
     if (c.reading.is_whole) c.reading = {false, true, true, enough + kAhead};
 }
 
-// A block whose body reaches down to `column`, or whose header stands there when the line is deeper.
-void Opening::add_block(Candidate& c, const std::string& column, u32 header) {
-    if (column.size() > c.column.size()) {
-        c.blocks.push_back({c.column, header});
-        c.column = column;
-        return;
-    }
-    const auto at = std::find_if(c.blocks.begin(), c.blocks.end(), [&](const Block& b) { return b.column.size() > column.size(); });
-    c.blocks.insert(at, {column, header});
-    if (column.size() == c.column.size()) c.column += ' ';
-}
-
-void Opening::neighbours(const Candidate& c, const std::string& suffix, std::vector<Candidate>& out) const {
-    const RuleTables& rules = recognizer_->language->rules;
-    out.clear();
-    for (u32 o = 0; o < rules.openers.size() && c.openers.size() < kMaxOpeners; o++)
-        for (std::size_t at = 0; at <= c.openers.size(); at++) {
-            out.push_back(c);
-            out.back().openers.insert(out.back().openers.begin() + static_cast<std::ptrdiff_t>(at), o);
-        }
-    if (!c.on_new_line) return;
-    for (u32 h = 0; h < rules.block_openers.size(); h++)
-        for (std::size_t i = 0; i < c.blocks.size(); i++) {
-            if (c.blocks[i].header == h) continue;
-            out.push_back(c);
-            out.back().blocks[i].header = h;
-        }
-    if (c.blocks.size() >= kMaxBlocks) return;
-    // A block for the line where reading stopped, or for one of the next, if this line is their header.
-    std::set<std::string> columns;
-    for (std::size_t at = c.reading.progress, n = 0; at < suffix.size() && n < kMaxColumns; n++) {
-        columns.insert(blanks_of_line(suffix, at));
-        at = std::min(suffix.find('\n', suffix.find_first_not_of(" \t\r\n", at)), suffix.size());
-    }
-    for (const std::string& column : columns) {
-        if (std::any_of(c.blocks.begin(), c.blocks.end(), [&](const Block& b) { return b.column == column; })) continue;
-        for (u32 h = 0; h < rules.block_openers.size(); h++) {
-            out.push_back(c);
-            add_block(out.back(), column, h);
-            if (column.size() <= c.column.size()) continue;
-            out.push_back(out.back());  // the line there may go on with the block: "else"
-            add_block(out.back(), column, h);
-        }
-    }
-}
-
 // Goes from the candidate to one behind which the suffix is accepted.
+//
+// From what reads furthest; that may lead nowhere (`record a(` reads on where `class a{void a(` is meant), so a fair
+// search gives every number of steps its turn, and goes on from what reads as far as before with other parses left.
 bool Opening::improve(Candidate& c, const Search& search) const {
     judge(c, search);
     if (c.reading.is_accepted || !c.reading.is_viable) return c.reading.is_accepted;
-    std::priority_queue<Candidate> queue;
+    std::vector<std::priority_queue<Candidate>> queues(search.is_fair ? kMaxSteps + 1 : 1);
     std::set<std::string> seen{c.text};
+    std::set<u64> seen_parses{c.reading.parses};
     std::vector<Candidate> next;
-    queue.push(c);
-    for (u32 n = 0; n < search.max_expansions && !queue.empty() && search.budget != 0; n++) {
-        Candidate from = queue.top();
-        queue.pop();
+    queues[0].push(c);
+    for (std::size_t n = 0, steps = 0, idle = 0; n < search.max_expansions && idle < queues.size() && search.budget != 0;
+         steps = (steps + 1) % queues.size()) {
+        if (queues[steps].empty()) {
+            idle++;
+            continue;
+        }
+        idle = 0;
+        n++;
+        Candidate from = queues[steps].top();
+        queues[steps].pop();
         if (!from.is_judged) {
             judge(from, search);
             if (from.reading.is_accepted) {
                 c = from;
                 return true;
             }
-            queue.push(from);
+            queues[steps].push(from);
             continue;
         }
-        neighbours(from, search.suffix, next);
+        neighbours(from, search.suffix, search.is_fair, next);
+        const std::size_t to_steps = std::min(steps + 1, queues.size() - 1);
         const Candidate* found = nullptr;
         for (Candidate& to : next) {
             if (seen.count(spell(to)) != 0) continue;
             judge(to, search, from.reading.progress);
             seen.insert(to.text);
             if (to.reading.is_accepted && (found == nullptr || to.text.size() < found->text.size())) found = &to;
+            if (!to.reading.is_viable) continue;
             const bool is_further = to.reading.progress > from.reading.progress || (search.is_wide && from.reading.progress == 0);
-            if (to.reading.is_viable && is_further) queue.push(to);
+            const bool is_as_far = search.is_fair && to.reading.progress == from.reading.progress && to.reading.parses != 0;
+            if (is_further || (is_as_far && seen_parses.insert(to.reading.parses).second)) queues[to_steps].push(to);
         }
         if (found != nullptr) {
             c = *found;
@@ -184,29 +135,54 @@ std::string Opening::find_again(const std::vector<Thread>& threads, const std::s
     if (known == known_.end()) return {};
     return shortest(threads, closing, [&](const std::vector<Thread>& base, bool, const auto& take) {
         for (Candidate& c : known->second.ways) {
-            judge(c, {base, suffix, budget, 0, false});
+            judge(c, {base, suffix, budget, 0, false, false});
             if (c.reading.is_accepted) take(c);
         }
     });
+}
+
+void Opening::remember(Known& known, const Candidate& c) {
+    known.ways.push_front(c);
+    if (known.ways.size() > kMaxKnown) known.ways.pop_back();
+}
+
+// Behind the whole closing, one search for each lexeme that the suffix may go on with: inside a comment or a string
+// nearly everything reads, so that how far it is read says little beside what reads code.
+std::string Opening::find_inside(const std::vector<Thread>& threads, const std::string& closing, const std::string& suffix,
+                                 u64 budget, Known& known) const {
+    // A line break ends an open line comment, in which everything would read.
+    const std::string ended = recognizer_->language->rules.block_openers.empty() ? closing + "\n" : closing;
+    std::vector<Thread> base;
+    recognizer_->advance(threads, ended, base);
+    recognizer_->keep_viable(base);
+    for (Candidate c : begun_lexemes({base, suffix, budget, 0, false, true})) {
+        u64 share = budget / 2;
+        budget -= share;
+        if (!improve(c, {base, suffix, share, kThorough, true, true})) continue;
+        remember(known, c);
+        return ended + c.text;
+    }
+    return {};
 }
 
 std::string Opening::find(const std::vector<Thread>& threads, const std::string& closing, const std::string& suffix, u64 budget) {
     if (known_.size() >= kMaxSuffixes) known_.clear();
     Known& known = known_[hash_text(suffix)];
     if (known.has_failed) budget /= 4;
+    u64 rest = budget;
     const bool has_blocks = !recognizer_->language->rules.block_openers.empty();
-    const std::string found = shortest(threads, closing, [&](const std::vector<Thread>& base, bool is_last, const auto& take) {
+    std::string found = shortest(threads, closing, [&](const std::vector<Thread>& base, bool is_last, const auto& take) {
         for (const bool on_new_line : {false, true}) {
             if (on_new_line && (!has_blocks || !is_last)) continue;
             const bool is_wide = is_last && on_new_line == has_blocks;
             Candidate c;
             c.on_new_line = on_new_line;
-            if (!improve(c, {base, suffix, budget, is_wide ? kThorough : kQuick, is_wide})) continue;
+            if (!improve(c, {base, suffix, budget, is_wide ? kThorough : kQuick, is_wide, false})) continue;
             take(c);
-            known.ways.push_front(c);
-            if (known.ways.size() > kMaxKnown) known.ways.pop_back();
+            remember(known, c);
         }
     });
+    if (found.empty()) found = find_inside(threads, closing, suffix, rest, known);
     known.has_failed = found.empty();
     return found;
 }

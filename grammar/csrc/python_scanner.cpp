@@ -8,8 +8,11 @@ enum External : u32 { kNewline, kIndent, kDedent, kStringStart, kStringContent, 
 
 enum Kind : u8 {
     kInternal,       // the grammar's own lexer; `detail`: 1 + prefix letters read, 0 when no string can start
-    kLineStart,      // blanks, blank lines and comment lines; `detail`: a logical line ended before
+    kLineStart,      // blank lines and comment lines; `detail`: a logical line ended before
+    kLineBlanks,     // the same, behind blanks: the column is not 0
     kLineComment,    // a comment in that region
+    // Behind a backslash in column 0, its \r, its \n: the line goes on, its column is still to come; it is not the last.
+    kLineJoin, kLineJoinCarriage, kLineJoined,
     kOpen1, kOpen2,  // one or two quotes read; `detail`: string kind
     kContent,        // inside a string, nothing pending; fresh: the piece is still empty
     kRawBackslash, kRawCarriage,
@@ -103,13 +106,27 @@ LexOutcome PythonScanner::read(const Lexer& lexer, LexState& s, u32 c, u32 char_
                 s.detail = letters == 0xffff ? 0 : letters + 1;
             }
             return lexer.read_internal(s, c, char_start, next_offset);
-        case kLineStart: return read_line_start(s, c, char_start);
+        case kLineStart:
+        case kLineBlanks: return read_line_start(s, c, char_start);
         case kLineComment:
             if (c == '\n' || c == '\r' || c == kEndOfText) {
                 s.kind = kLineStart;
                 return read_line_start(s, c, char_start);
             }
             return kReadOn;
+        case kLineJoin:
+        case kLineJoinCarriage:
+            if (c == '\r' && s.kind == kLineJoin) {
+                s.kind = kLineJoinCarriage;
+                return kReadOn;
+            }
+            if (c != '\n') return kRefused;
+            s.kind = kLineJoined;
+            return kReadOn;
+        case kLineJoined:
+            if (c == kEndOfText) return kRefused;
+            s.kind = kLineStart;
+            return read_line_start(s, c, char_start);
         case kOpen1:
             if (c != quote(s.detail)) return lexeme(s.accepted, s.accept_end);
             s.kind = kOpen2;
@@ -210,19 +227,28 @@ LexOutcome PythonScanner::read_fresh(const Lexer& lexer, LexState& s, u32 c, u32
 LexOutcome PythonScanner::read_line_start(LexState& s, u32 c, u32 char_start) const {
     switch (c) {
         case ' ':
+            s.kind = kLineBlanks;
             s.column++;
             s.alt_column++;
             return kReadOn;
         case '\t':  // CPython: a tab goes to the next multiple of 8, and to the next column in the second count
+            s.kind = kLineBlanks;
             s.column = (s.column / 8 + 1) * 8;
             s.alt_column++;
             return kReadOn;
         case '\f':
         case '\r':  // CPython reads \r, \n and \r\n as line ends
-        case '\n': s.column = s.alt_column = 0; return kReadOn;
+        case '\n':
+            s.kind = kLineStart;
+            s.column = s.alt_column = 0;
+            return kReadOn;
         case '#':
             s.kind = kLineComment;
             s.column = s.alt_column = 0;  // whatever the comment's column is
+            return kReadOn;
+        case '\\':  // behind blanks it leaves the column as it is: then it only joins lines
+            if (s.kind == kLineBlanks) break;
+            s.kind = kLineJoin;
             return kReadOn;
         case kEndOfText: s.column = s.alt_column = 0; break;
         default: break;
@@ -290,7 +316,11 @@ TerminalSet PythonScanner::reachable(const Lexer& lexer, const LexState& s) cons
             return r;
         }
         case kLineStart:
+        case kLineBlanks:
         case kLineComment:
+        case kLineJoin:
+        case kLineJoinCarriage:
+        case kLineJoined:
             if (s.detail == 0) return TerminalSet::all();
             r.add(newline);
             r.add(indent);

@@ -20,14 +20,14 @@ Language::Language(const ts::Language* grammar, RuleTables r, const std::string&
 
 Recognizer::Recognizer(const Language& l)
     : language(&l), lexer(l.table.source, l.lexer.classes, l.lexer.main, l.lexer.keywords, &l.rules),
-      states(&l.table, &l.rules), forest(&states) {
+      states(&l.table, &l.rules), forest(&states), names(&l.rules) {
     lexer.attach(&states, make_scanner(l.scanner_name, l.table.source));
     indents.push_back({0, 0, 0});
     if (lexer.keywords.num_states != 0) states.keywords = lexer.keywords.reachable[0];
 }
 
-std::vector<Thread> Recognizer::start() {
-    const NodeId node = forest.start();
+std::vector<Thread> Recognizer::start(u32 top) {
+    const NodeId node = forest.start(top);
     return {{node, config_of(lexer.text_start(forest.state(node).mode), {}, {}), 0}};
 }
 
@@ -85,7 +85,7 @@ void Recognizer::begin(const Thread& t, std::string_view bytes, std::string& tex
     const auto position = static_cast<u32>(text.size());
     text += bytes;
     jobs.clear();
-    jobs.push_back({t.node, t.indent, c.lex, position});
+    jobs.push_back({t.node, t.indent, c.lex, position, 0, !c.lex.fresh});
 }
 
 void Recognizer::advance(const std::vector<Thread>& threads, std::string_view bytes, std::vector<Thread>& out) {
@@ -98,13 +98,75 @@ void Recognizer::advance(const std::vector<Thread>& threads, std::string_view by
     }
 }
 
-void Recognizer::after_lexeme(const Job& job, const LexOutcome& o, std::vector<Job>& jobs) {
+void Recognizer::after_lexeme(const Job& job, const LexOutcome& o, const std::string& text, std::vector<Job>& jobs) {
     const u32 terminal = forest.effective(job.node, o.terminal, o.keyword);
     if (!forest.valid(job.node).has(terminal)) return;
     num_lexemes++;
+    if (names.is_used()) return after_name(job, terminal, o.end, text, jobs);
     stepped_.clear();
     forest.step(job.node, terminal, stepped_);
-    for (const NodeId n : stepped_) jobs.push_back({n, job.indent, lexer.start(forest.state(n).mode, o.end), o.end});
+    for (const NodeId n : stepped_) jobs.push_back({n, job.indent, lexer.start(forest.state(n).mode, o.end), o.end, o.end, false});
+}
+
+// A name counts by where it ends up: reductions before it may leave the class whose name it is.
+void Recognizer::after_name(const Job& job, u32 terminal, u32 end, const std::string& text, std::vector<Job>& jobs) {
+    const RuleTables& rules = language->rules;
+    const ScopeId outside = names.closed(job.indent);
+    const bool is_named = terminal == rules.named;
+    const bool is_naming = is_named && gives_name(job.node);
+    std::optional<std::string> name;
+    if (is_named && (is_naming || outside != Names::kNoScope)) name = spelled(job, text, end);
+    const bool may_be_own = name && names.contains(outside, *name);
+    for (const bool is_own : {false, true}) {
+        if (is_own && !may_be_own) continue;
+        stepped_.clear();
+        forest.step(job.node, is_own ? rules.own : terminal, stepped_);
+        for (const NodeId n : stepped_) {
+            ScopeId scope = n == job.node ? outside : names.at_depth(outside, forest[n].depth);
+            if (may_be_own && names.is_own(scope, *name) != is_own) continue;
+            if (is_naming && forest[n].parent == job.node) scope = names.named(scope, forest[n].depth, name ? *name : std::string());
+            jobs.push_back({n, scope, lexer.start(forest.state(n).mode, end), end, end, false});
+        }
+    }
+}
+
+// The text of a lexeme that ends at `end`; nothing when it cannot be a name around it.
+std::optional<std::string> Recognizer::spelled(const Job& job, const std::string& text, u32 end) const {
+    if (job.is_resumed) {
+        if (!names.is_open(job.indent)) return std::nullopt;
+        return names.open_text(job.indent) + text.substr(0, end);
+    }
+    const std::string& blanks = language->rules.blanks;
+    const std::size_t begin = std::min<std::size_t>(text.find_first_not_of(blanks, job.begin), end);
+    return text.substr(begin, end - begin);
+}
+
+// The scope of a lexeme that is open at the end of the text, complete up to `end`.
+ScopeId Recognizer::scope_at(const Job& job, const std::string& text, u32 end) {
+    const ScopeId outside = names.closed(job.indent);
+    if (!names.is_used() || job.lex.fresh || job.lex.accepted != language->rules.named) return outside;
+    const bool is_naming = gives_name(job.node);
+    if (!is_naming && outside == Names::kNoScope) return outside;
+    const std::optional<std::string> so_far = spelled(job, text, end);
+    return so_far ? names.open(outside, *so_far, is_naming) : outside;
+}
+
+ConfigId Recognizer::config_with_name(const Thread& t) {
+    const u16 named = language->rules.named, own = language->rules.own;
+    if (!names.is_used() || !names.is_open(t.indent) || !forest.valid(t.node).has(named)) return t.config;
+    const std::string name = names.open_text(t.indent);
+    const ScopeId outside = names.closed(t.indent);
+    stepped_.clear();
+    forest.step(t.node, named, stepped_);
+    // All parses leave the same classes: a body that is complete can only be reduced.
+    const bool is_own = std::any_of(stepped_.begin(), stepped_.end(), [&](NodeId n) {
+        return names.is_own(names.at_depth(outside, forest[n].depth), name);
+    });
+    if (!is_own) return t.config;
+    LexState s = configs_[t.config].lex;
+    s.accepted = own;
+    const std::string lag = configs_[t.config].lag, partial = configs_[t.config].partial;
+    return config_of(s, lag, partial);
 }
 
 void Recognizer::run(std::vector<Job>& jobs, const std::string& text, std::vector<Thread>& out) {
@@ -126,16 +188,17 @@ void Recognizer::run(std::vector<Job>& jobs, const std::string& text, std::vecto
                 const u32 complete = job.lex.missing != 0 ? job.lex.char_start : size;
                 const u32 lag = job.lex.accepted != kNoSymbol ? job.lex.accept_end : complete;
                 const std::string_view all(text);
-                add(out, {job.node, config_of(job.lex, all.substr(lag, complete - lag), all.substr(complete)), job.indent});
+                const IndentId indent = names.is_used() ? scope_at(job, text, lag) : job.indent;
+                add(out, {job.node, config_of(job.lex, all.substr(lag, complete - lag), all.substr(complete)), indent});
                 break;
             }
-            case LexEvent::kLexeme: after_lexeme(job, o, jobs); break;
+            case LexEvent::kLexeme: after_lexeme(job, o, text, jobs); break;
             case LexEvent::kResolve:
                 resolved.clear();
                 resolve(job.node, job.indent, job.lex.column, job.lex.alt_column, o.crossed_newline, resolved);
                 num_lexemes += !resolved.empty();
                 for (const Resolved& r : resolved)
-                    jobs.push_back({r.node, r.indent, lexer.start(forest.state(r.node).mode, o.end), o.end});
+                    jobs.push_back({r.node, r.indent, lexer.start(forest.state(r.node).mode, o.end), o.end, o.end, false});
                 break;
             case LexEvent::kDead: break;
         }
@@ -200,12 +263,12 @@ bool Recognizer::job_can_end(std::vector<Job> jobs, const std::string& text) {
             at_end = true;
             o = lexer.finish(job.lex, size);
         }
-        if (o.event == LexEvent::kLexeme) after_lexeme(job, o, jobs);
+        if (o.event == LexEvent::kLexeme) after_lexeme(job, o, text, jobs);
         if (o.event == LexEvent::kResolve) {
             resolved.clear();
             resolve(job.node, job.indent, job.lex.column, job.lex.alt_column, o.crossed_newline, resolved);
             for (const Resolved& r : resolved) {
-                if (!at_end) jobs.push_back({r.node, r.indent, lexer.start(forest.state(r.node).mode, o.end), o.end});
+                if (!at_end) jobs.push_back({r.node, r.indent, lexer.start(forest.state(r.node).mode, o.end), o.end, o.end, false});
                 else if (forest.accepts_end(r.node)) return true;
             }
         }
@@ -231,7 +294,8 @@ bool Recognizer::is_viable(const Thread& thread) {
         if (c.lag.empty() || c.lex.accepted == kNoSymbol) return false;
         // The lexer may still fall back to its last accept: then the rest is read in the state behind it.
         std::vector<Job> jobs;
-        after_lexeme({thread.node, thread.indent, c.lex, 0}, {LexEvent::kLexeme, c.lex.accepted, c.lex.accepted_keyword, 0, false}, jobs);
+        const Job job{thread.node, thread.indent, c.lex, 0, 0, true};
+        after_lexeme(job, {LexEvent::kLexeme, c.lex.accepted, c.lex.accepted_keyword, 0, false}, c.lag, jobs);
         std::vector<Thread> out;
         run(jobs, c.lag, out);
         return std::any_of(out.begin(), out.end(), [this](const Thread& t) { return is_viable(t); });

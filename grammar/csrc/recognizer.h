@@ -1,9 +1,11 @@
 // Lexer + rules + parser: reads bytes, keeps every parse that is still possible.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "lexer.h"
+#include "names.h"
 #include "stack.h"
 
 namespace codefusion {
@@ -33,7 +35,7 @@ struct LexConfig {
 struct Thread {
     NodeId node;
     ConfigId config;
-    IndentId indent;
+    IndentId indent;  // of a language whose rules compare names: the ScopeId
     bool operator==(const Thread& o) const { return node == o.node && config == o.config && indent == o.indent; }
 };
 
@@ -49,7 +51,7 @@ public:
 
     explicit Recognizer(const Language& language);
 
-    std::vector<Thread> start();
+    std::vector<Thread> start(u32 top = 0);  // top: a level of StackRule::tops
     // Every parse after the bytes. Dead ones vanish; `out` may come back empty.
     void advance(const std::vector<Thread>& threads, std::string_view bytes, std::vector<Thread>& out);
     bool can_end(const std::vector<Thread>& threads);
@@ -70,10 +72,14 @@ public:
     std::vector<std::string> completions_of(std::string_view partial) const;
     std::size_t num_configs() const { return configs_.size(); }
 
+    // The configuration that tells the token splits whether an open lexeme, were it to end here, is the name around it.
+    ConfigId config_with_name(const Thread& thread);
+
     const Language* language;
     Lexer lexer;
     StateTable states;
     StackForest forest;
+    Names names;
     u64 num_lexemes = 0;      // completed in any parse, ever; a line start counts, too
     u64 dropped_threads = 0;  // parses given up because of a bound, ever
 
@@ -86,10 +92,16 @@ private:
         IndentId indent;
         LexState lex;
         u32 position;
+        u32 begin;        // of what this run has of the lexeme, blanks included
+        bool is_resumed;  // the lexeme begins before this run's text
     };
     void run(std::vector<Job>& jobs, const std::string& text, std::vector<Thread>& out);
     void begin(const Thread& thread, std::string_view bytes, std::string& text, std::vector<Job>& jobs);
-    void after_lexeme(const Job& job, const LexOutcome& o, std::vector<Job>& jobs);
+    void after_lexeme(const Job& job, const LexOutcome& o, const std::string& text, std::vector<Job>& jobs);
+    void after_name(const Job& job, u32 terminal, u32 end, const std::string& text, std::vector<Job>& jobs);
+    std::optional<std::string> spelled(const Job& job, const std::string& text, u32 end) const;
+    ScopeId scope_at(const Job& job, const std::string& text, u32 end);
+    bool gives_name(NodeId node) const { return (forest.mode(node).flags & language->rules.naming_flag) != 0; }
     bool job_can_end(std::vector<Job> jobs, const std::string& text);
     void add(std::vector<Thread>& out, Thread t);
 

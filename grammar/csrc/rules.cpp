@@ -7,7 +7,7 @@ RuleContexts::RuleContexts(const RuleTables* tables, u32 num_terminals_all)
     for (const StackRule& r : tables->rules) {
         const std::size_t n = r.num_states;
         if (n == 0 || n > 0xfff0 || r.shift.size() != n * num_terminals_all || r.lex_flags.size() != n ||
-            r.settle.size() != n)
+            r.settle.size() != n || std::any_of(r.tops.begin(), r.tops.end(), [n](u16 s) { return s >= n; }))
             throw GrammarError("rule '" + r.name + "': its tables do not fit its number of states");
         for (const auto& [nonterminal, table] : r.reduce) {
             if (table.size() != n * n) throw GrammarError("rule '" + r.name + "': a reduce table has the wrong size");
@@ -31,6 +31,13 @@ ContextId RuleContexts::intern(const std::u16string& states) {
         flags_.push_back(flags);
     }
     return it->second;
+}
+
+ContextId RuleContexts::start(u32 top) {
+    std::u16string states(tables_->rules.size(), u'\0');
+    for (std::size_t i = 0; i < states.size() && top != 0; i++)
+        if (const auto& tops = tables_->rules[i].tops; tops.size() >= top) states[i] = static_cast<char16_t>(tops[top - 1]);
+    return intern(states);
 }
 
 ContextId RuleContexts::shift(ContextId context, u32 terminal) {

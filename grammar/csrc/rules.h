@@ -17,6 +17,7 @@ struct StackRule {
     std::unordered_map<u32, std::vector<u16>> reduce;    // nonterminal -> [state(below) * num_states + state(top)]
     std::vector<u16> settle;                             // [state(below)], for every other nonterminal
     std::vector<u32> lex_flags;                          // by state: bits for the scanner
+    std::vector<u16> tops;                               // other states to start from, by level - 1
     std::vector<u16> merged;                             // see merging.h; empty: no state is merged
 };
 
@@ -33,6 +34,10 @@ struct RuleTables {
     std::vector<u16> glued;  // terminal, character, ...: the one is never followed by the other
     std::vector<u16> line_comments, line_ends;  // see StateTable::line_ends
     u32 in_line_flag = 0;
+    // A lexeme `named` whose text is the innermost name around it is `own`; `naming_flag`: the next one gives a name.
+    u16 named = kNoSymbol, own = kNoSymbol;
+    u32 naming_flag = 0;
+    std::string own_ends;          // characters that may follow `own` and not `named`
     std::string blanks;            // the only characters skipped between lexemes; empty: whatever the grammar skips
 };
 
@@ -49,6 +54,7 @@ public:
     std::size_t size() const { return flags_.size(); }
     const std::u16string& states(ContextId context) const { return states_[context]; }  // one unit a rule
     ContextId intern(const std::u16string& states);
+    ContextId start(u32 top);  // 0: as every text starts; others: the level of StackRule::tops
     // Name of the rule that rejects, for messages; empty when none does.
     std::string rejecting_rule(ContextId context, u32 terminal) const;
 

@@ -27,7 +27,7 @@ public:
     };
 
     NodeId push(NodeId parent, StateId state);
-    NodeId start() { return push(kBottom, states->start()); }
+    NodeId start(u32 top = 0) { return push(kBottom, states->start(top)); }
     // Pops what the reduction covers and pushes its nonterminal; 0 when a rule or the table refuses.
     NodeId reduce(NodeId node, u32 reduction);
     // Every stack after shifting the terminal, reductions before it included. Appends to out.
@@ -43,6 +43,9 @@ public:
     const TerminalSet& valid(NodeId node) { return valid_[valid_id(node)].terminals; }
     const TerminalSet& valid_set(u32 id) const { return valid_[id].terminals; }
     const Valid& valid_of(u32 id) const { return valid_[id]; }
+    u32 intern_valid(const Valid& v);
+    const std::vector<Valid>& valid_sets() const { return valid_; }
+    Valid valid_before_reductions(StateId state) const;  // of a state alone
     NodeId normal(NodeId node);
 
     const Node& operator[](NodeId n) const { return nodes_[n]; }
@@ -54,7 +57,7 @@ public:
     }
     std::size_t size() const { return nodes_.size(); }
     std::size_t num_valid_sets() const { return valid_.size(); }
-    std::size_t bytes() const { return nodes_.capacity() * sizeof(Node) + ids_.bytes(); }
+    std::size_t bytes() const { return nodes_.size() * sizeof(Node) + ids_.bytes(); }
     void prefetch(NodeId node) const { __builtin_prefetch(&nodes_[node]); }
     void prefetch_push(NodeId parent, StateId state) const { ids_.prefetch(static_cast<u64>(parent) << 32 | state); }
 
@@ -70,9 +73,6 @@ public:
     StateTable* states;
 
 private:
-    u32 intern_valid(const Valid& v);
-    Valid valid_before_reductions(StateId state) const;
-
     Array<Node> nodes_;
     Table ids_;
     std::vector<Valid> valid_;

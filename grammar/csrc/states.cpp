@@ -36,7 +36,7 @@ const StateTable::Plain& StateTable::plain(u16 lr) {
         TerminalSet variants;  // what the scanner may emit for this terminal
         for (u32 i = 0; i < rules->pseudo_base.size(); i++)
             if (rules->pseudo_base[i] == y) variants.add(table->num_terminals + i);
-        if (variants.empty()) variants.add(y);
+        if (variants.empty() || y == rules->named) variants.add(y);
         if (c.shift != kNoSymbol || c.is_extra) {
             p->shifts.unite(variants);
             shifts_something |= !c.is_extra;
@@ -134,12 +134,44 @@ ContextId StateTable::reduced(ContextId below, u32 nonterminal, ContextId top) {
     return to == kNone - 1 ? kNone : to;
 }
 
-StateId StateTable::go_to(StateId below, u32 nonterminal, StateId top) {
+StateId StateTable::go_to_context(StateId below, u32 nonterminal, ContextId context) {
     const u16 lr = table->go_to(states_[below].lr, nonterminal);
     if (lr == 0) return kNone;
     const ContextId b = states_[below].context;
-    const ContextId context = reduced(b, nonterminal, contexts_.reads_top(nonterminal) ? states_[top].context : b);
-    return context == kNone ? kNone : intern(lr, context);
+    const ContextId to = reduced(b, nonterminal, context == kNone ? b : context);
+    return to == kNone ? kNone : intern(lr, to);
+}
+
+void StateTable::save(Writer& w) const {
+    w.value<u64>(contexts_.size());
+    for (ContextId c = 0; c < contexts_.size(); c++) w.array(contexts_.states(c));
+    w.array(states_);
+    w.array(reductions_);
+}
+
+void StateTable::load(Reader& r) {
+    const auto check = [](bool fits) {
+        if (!fits) throw GrammarError("the artefact's parser states belong to another grammar");
+    };
+    check(states_.empty());
+    const u64 num_contexts = r.value<u64>();
+    for (u64 i = 0; i < num_contexts; i++) {
+        std::u16string states;
+        r.array(states);
+        check(states.size() == rules->rules.size());
+        for (std::size_t k = 0; k < states.size(); k++) check(static_cast<u16>(states[k]) < rules->rules[k].num_states);
+        check(contexts_.intern(states) == i);
+    }
+    r.array(states_);
+    r.array(reductions_);
+    for (const StateReduction& reduction : reductions_) check(reduction.reduction < table->reductions.size());
+    for (StateId i = 0; i < states_.size(); i++) {
+        const RefinedState& s = states_[i];
+        check(s.lr < table->num_states && s.mode < modes_.size() && s.context < num_contexts);
+        check(s.default_reduction < static_cast<int>(table->reductions.size()));
+        check(s.first_reduction <= reductions_.size() && s.num_reductions <= reductions_.size() - s.first_reduction);
+        ids_.put(static_cast<u64>(s.context) << 16 | s.lr, i);
+    }
 }
 
 }  // namespace codefusion

@@ -4,6 +4,7 @@
 
 #include "parse_table.h"
 #include "rules.h"
+#include "serialize.h"
 
 namespace codefusion {
 
@@ -41,12 +42,20 @@ public:
     const RefinedState& operator[](StateId s) const { return states_[s]; }
     const Mode& mode(ModeId m) const { return modes_[m]; }
     const StateReduction& reduction(u32 i) const { return reductions_[i]; }
-    StateId start() { return intern(1, 0); }  // tree-sitter starts in LR state 1
+    StateId start(u32 top = 0) { return intern(1, contexts_.start(top)); }  // tree-sitter starts in LR state 1
     StateId shift(StateId s, u32 terminal);                           // kNone: cannot
-    StateId go_to(StateId below, u32 nonterminal, StateId top);       // kNone: rejected
+    StateId go_to(StateId below, u32 nonterminal, StateId top) {      // kNone: rejected
+        return go_to_context(below, nonterminal, context_read(nonterminal, top));
+    }
+    // The same in two steps, the first of which needs no more than the state on top.
+    ContextId context_read(u32 nonterminal, StateId top) const { return contexts_.reads_top(nonterminal) ? states_[top].context : kNone; }
+    StateId go_to_context(StateId below, u32 nonterminal, ContextId context);
     u32 base_terminal(u32 t) const { return t < table->num_terminals ? t : rules->pseudo_base[t - table->num_terminals]; }
     std::size_t size() const { return states_.size(); }
     void restore_mode(LexMode lex, u32 flags) { mode_for(lex, flags); }  // artefacts number modes
+    // States and rule contexts, by number. Into a table that has its modes and nothing else.
+    void save(Writer& w) const;
+    void load(Reader& r);
     std::size_t num_modes() const { return modes_.size(); }
     std::size_t num_contexts() const { return contexts_.size(); }
     const RuleContexts& contexts() const { return contexts_; }

@@ -120,29 +120,61 @@ void TokenSplits::sort_by_rest(std::vector<u32>& packed) {
 
 SuffixId TokenSplits::intern_suffixes(std::vector<u32>& packed) {
     sort_by_rest(packed);
-    for (u64 key = suffix_key(packed);; key = mix64(key) >> 1) {
+    Suffixes made{packed, {}, 0, suffix_key(packed), false};
+    compress(made);
+    for (u64 key = made.key;; key = mix64(key) >> 1) {
         const u32 id = suffix_ids_.get(key);
         if (id != kNone) {
-            if (suffixes_[id].packed == packed) return id;
+            if (suffixes_[id] == made) return id;
             continue;
         }
-        bool has_lines = false;
         if (recognizer_->lexer.scanner && recognizer_->lexer.scanner->uses_lines())
-            for (std::size_t i = 0; i < packed.size() && !has_lines; i++) {
+            for (std::size_t i = 0; i < packed.size() && !made.has_lines; i++) {
                 bool crossed = false;
                 for (char c : rest(packed[i])) {
                     if (c == '\n' || c == '\r') crossed = true;
-                    else if (crossed && c != ' ' && c != '\t' && c != '\f') has_lines = true;
+                    else if (crossed && c != ' ' && c != '\t' && c != '\f') made.has_lines = true;
                 }
             }
-        suffixes_.push_back({packed, has_lines});
+        suffixes_.push_back(std::move(made));
         suffix_ids_.put(key, static_cast<u32>(suffixes_.size() - 1));
+        if (suffixes_.size() == 1) find_places();
         return static_cast<u32>(suffixes_.size() - 1);
     }
 }
 
+// The first list is the whole vocabulary's; the bits of others follow its order.
+void TokenSplits::find_places() {
+    places_.assign(entries_.size(), kNone);
+    const std::vector<u32>& whole = suffixes_[0].packed;
+    for (u32 i = 0; i < whole.size(); i++) places_[whole[i] >> 12] = i;
+}
+
+bool TokenSplits::compress(Suffixes& s) const {
+    if (suffixes_.empty() || s.packed.size() < Suffixes::kBitsFrom) return false;
+    const u32 offset = s.packed[0] & 4095;
+    for (u32 p : s.packed)
+        if ((p & 4095) != offset || (p >> 12) >= places_.size() || places_[p >> 12] == kNone) return false;
+    s.offset = offset;
+    s.bits.assign((suffixes_[0].packed.size() + 63) / 64, 0);
+    for (u32 p : s.packed) s.bits[places_[p >> 12] >> 6] |= 1ull << (places_[p >> 12] & 63);
+    std::vector<u32>().swap(s.packed);
+    return true;
+}
+
+std::vector<u32> TokenSplits::listed(SuffixId id) {
+    const Suffixes& s = suffixes_[id];
+    if (s.bits.empty()) return s.packed;
+    std::vector<u32> packed;
+    for (std::size_t i = 0; i < s.bits.size(); i++)
+        for (u64 w = s.bits[i]; w != 0; w &= w - 1)
+            packed.push_back(suffixes_[0].packed[i * 64 + static_cast<u32>(__builtin_ctzll(w))] | s.offset);
+    if (s.offset != 0) sort_by_rest(packed);
+    return packed;
+}
+
 void TokenSplits::remember_suffixes(SuffixId id) {
-    u64 key = suffix_key(suffixes_[id].packed);
+    u64 key = suffixes_[id].key;
     while (suffix_ids_.get(key) != kNone) key = mix64(key) >> 1;
     suffix_ids_.put(key, id);
 }
@@ -162,7 +194,10 @@ SuffixId TokenSplits::unite(std::vector<SuffixId> lists) {
     if (known != unions_.end()) return known->second;
     const auto begun = std::chrono::steady_clock::now();
     std::vector<u32> packed;
-    for (SuffixId s : lists) packed.insert(packed.end(), suffixes_[s].packed.begin(), suffixes_[s].packed.end());
+    for (SuffixId s : lists) {
+        const std::vector<u32> more = listed(s);
+        packed.insert(packed.end(), more.begin(), more.end());
+    }
     const SuffixId id = intern_suffixes(packed);
     unions_.emplace(std::move(lists), id);
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
@@ -315,7 +350,7 @@ struct TokenSplits::Builder {
 void TokenSplits::build(Split& split, ConfigId config, SuffixId rests) {
     const LexConfig c = recognizer_->config(config);
     Builder b{*this, *recognizer_, c.lag + c.partial, {}, {}, {}, {}, {}, {}};
-    const std::vector<u32> packed = suffixes_[rests].packed;
+    const std::vector<u32> packed = listed(rests);
     b.walk(packed.data(), packed.data() + packed.size(), 0, c.lex);
     // Rests that leave a character unfinished: what each kind of completion does, token by token.
     for (std::size_t i = 0; i < b.unfinished.size(); i++) {
@@ -346,7 +381,7 @@ void TokenSplits::build(Split& split, ConfigId config, SuffixId rests) {
 
 std::size_t TokenSplits::bytes() const {
     std::size_t n = entries_.capacity() * sizeof(Entry);
-    for (const auto& s : suffixes_) n += s.packed.capacity() * 4 + sizeof(s);
+    for (const auto& s : suffixes_) n += s.packed.capacity() * 4 + s.bits.capacity() * 8 + sizeof(s);
     for (const auto& s : sets_) n += s->ids.capacity() * 4 + s->words.capacity() * 8 + sizeof(TokenSet);
     for (const auto& s : splits_)
         n += sizeof(Split) + s->inside.capacity() * sizeof(Inside) + s->completions.capacity() * sizeof(Completion) +

@@ -72,6 +72,8 @@ public:
     bool has_lines(SuffixId s) const { return suffixes_[s].has_lines; }
     std::size_t size() const { return splits_.size(); }
     std::size_t bytes() const;
+    std::size_t num_sets() const { return sets_.size(); }
+    std::size_t num_suffixes() const { return suffixes_.size(); }
     u32 num_completions() const { return num_completions_; }
 
     double seconds = 0;  // spent building, ever
@@ -83,9 +85,16 @@ private:
         const char* text;
         u32 size, token;
     };
-    struct Suffixes {  // sorted by rest
+    // Sorted by rest. In long lists the same number of bytes has been read of every token, mostly none or a blank: one
+    // bit for each of the whole vocabulary's rests then, a thirtieth of the room.
+    struct Suffixes {
+        static constexpr std::size_t kBitsFrom = 6000;
         std::vector<u32> packed;  // entry << 12 | bytes already read
+        std::vector<u64> bits;    // instead of them
+        u32 offset;               // with bits: the bytes already read
+        u64 key;                  // hash of the list
         bool has_lines;
+        bool operator==(const Suffixes& o) const { return packed == o.packed && bits == o.bits && offset == o.offset; }
     };
     struct Builder;
     std::string_view rest(u32 packed) const {
@@ -93,6 +102,9 @@ private:
         return {e.text + (packed & 4095), e.size - (packed & 4095)};
     }
     SuffixId intern_suffixes(std::vector<u32>& packed);
+    std::vector<u32> listed(SuffixId id);
+    bool compress(Suffixes& s) const;
+    void find_places();
     void remember_suffixes(SuffixId id);
     void remember_set(SetId id);
     void sort_by_rest(std::vector<u32>& packed);
@@ -103,6 +115,7 @@ private:
     Recognizer* recognizer_;
     const Vocabulary* vocabulary_;
     std::vector<Entry> entries_;
+    std::vector<u32> places_;  // of an entry's rest in the whole vocabulary's list; kNone: not in it
     std::vector<u32> rank_start_, ranks_;  // place of every rest among all rests; made once, so that sorting is cheap
     std::deque<std::string> owned_text_;
     std::deque<Suffixes> suffixes_;

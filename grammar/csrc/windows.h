@@ -23,7 +23,7 @@ public:
     template <class Rename>
     void drop_unused(const Rename& rename, std::vector<NodeId*>& nodes);
     void clear(u32 num_trees);  // the first `num_trees` trees stay, empty
-    std::size_t bytes() const { return table_.bytes() + leaves_.capacity() * sizeof(Leaf); }
+    std::size_t bytes() const { return table_.bytes() + leaves_.size() * sizeof(Leaf); }
 
 private:
     static constexpr u32 kLeaf = 0x80000000u;  // marks a leaf among the table's values; others are trees

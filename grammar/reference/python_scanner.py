@@ -112,7 +112,7 @@ class PythonScanner:
 
     def _line_start(self, text: str, position: int, *, ends_line: bool, at_end: bool) -> Found:
         """Read blanks, comment lines and line breaks up to the first lexeme of a line."""
-        at, column, alt_column = position, 0, 0
+        at, column, alt_column, joined = position, 0, 0, -1
         while at < len(text):
             match text[at]:
                 case " ":
@@ -123,11 +123,19 @@ class PythonScanner:
                     column = alt_column = 0
                 case "#":
                     at = _skip_to(text, at, "\r\n") - 1
+                case "\\" if column == 0:  # the line goes on, and its column is still to come
+                    at += text.startswith("\r", at + 1)
+                    if at + 1 < len(text) and text[at + 1] != "\n":
+                        return None
+                    if at + 1 >= len(text):
+                        break
+                    at += 1
+                    joined = at + 1
                 case _:
                     return LineStart(Line(column, alt_column), at, ends_line)
             at += 1
         if at_end:
-            return LineStart(Line(0, 0), at, ends_line)
+            return LineStart(Line(0, 0), at, ends_line) if joined < at == len(text) else None
         return Undecided(frozenset({self.newline, self.indent}) if ends_line else None)
 
     def resolve(

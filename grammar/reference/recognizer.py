@@ -78,12 +78,20 @@ class ReferenceRecognizer:
         self._parser = Parser(self._table, tables, grammar.token_count)
         self._scanner = _make_scanner(language.scanner, self._table)
         self._ends_like_nul = language.has_rules
-        self._start = Path(self._parser.start(), self._scanner.start(), 0)
+        self._blanks = tables.blanks.decode()
+        self._starts = functools.cache(self._find_start)
+        self._start = self._starts(0)
         self._completions = functools.cache(self._find_completions)
 
-    def is_viable_prefix(self, data: bytes) -> bool:
-        """Say whether some program begins with the bytes, as far as grammar and rules can tell."""
-        return self._is_viable([self._start], data)
+    def _find_start(self, top: int) -> Path:
+        return Path(self._parser.start(top), self._scanner.start(), 0)
+
+    def is_viable_prefix(self, data: bytes, top: int = 0) -> bool:
+        """Say whether some program begins with the bytes, as far as grammar and rules can tell.
+
+        top  what text behind them asks for, a level of StackRule.tops.
+        """
+        return self._is_viable([self._starts(top)], data)
 
     def can_end(self, data: bytes) -> bool:
         """Say whether the bytes are a program."""
@@ -119,7 +127,7 @@ class ReferenceRecognizer:
             return True
         # What was read may turn out to be a shorter lexeme and the beginning of others.
         accepted = undecided.accepted
-        return accepted is not None and self._has_viable(self._after(path, accepted), text)
+        return accepted is not None and self._has_viable(self._after(path, accepted, text), text)
 
     def _find_completions(self, pending: bytes) -> list[str]:
         """Give the characters that begin with the bytes, one of each kind that the lexers can tell apart."""
@@ -151,7 +159,7 @@ class ReferenceRecognizer:
                 case Lexeme(kind) if kind.terminal == END:
                     accepted |= self._ends(path, text)
                 case Lexeme():
-                    after = self._after(path._replace(scanner_state=scanner_state), found)
+                    after = self._after(path._replace(scanner_state=scanner_state), found, text)
                 case LineStart():
                     after = self._after_line_start(path, found)
                 case None:
@@ -171,7 +179,7 @@ class ReferenceRecognizer:
         found = self._lexer.read(text + "\0", path.position, mode.lex_state, at_end=True)
         if not isinstance(found, Lexeme) or found.end <= len(text):
             return False
-        return any(self._parser.accepts_end(after.stack) for after in self._after(path, found))
+        return any(self._parser.accepts_end(after.stack) for after in self._after(path, found, text))
 
     def _next(
         self, path: Path, text: str, *, at_end: bool
@@ -193,8 +201,9 @@ class ReferenceRecognizer:
             found = Undecided(reach | answer.also, accepted)
         return found, path.scanner_state
 
-    def _after(self, path: Path, lexeme: Lexeme) -> list[Path]:
-        stacks = self._parser.step(path.stack, *lexeme.kind)
+    def _after(self, path: Path, lexeme: Lexeme, text: str) -> list[Path]:
+        spelled = text[path.position : lexeme.end].lstrip(self._blanks)
+        stacks = self._parser.step(path.stack, *lexeme.kind, spelled)
         return [Path(stack, path.scanner_state, lexeme.end) for stack in stacks]
 
     def _after_line_start(self, path: Path, found: LineStart) -> list[Path]:

@@ -24,22 +24,31 @@ from grammar.reference.parse_table import (
 from grammar.rules.compile import NO_SYMBOL, REJECT, RuleTables, StackTable
 
 Context = tuple[int, ...]  # one state a rule
+MAX_NAME_BYTES = 255  # the native core keeps no longer ones (csrc/names.h)
 
 
 class Stack:
     """A node, and so the stack below it. Equal stacks are the same object: a node remembers what stands on it."""
 
-    __slots__ = ("_above", "below", "context", "state")
+    __slots__ = ("_above", "below", "context", "name", "state")
 
-    def __init__(self, below: Stack | None, state: int, context: Context) -> None:
-        self.below, self.state, self.context = below, state, context
-        self._above: dict[tuple[int, Context], Stack] = {}
+    def __init__(self, below: Stack | None, state: int, context: Context, name: str | None = None) -> None:
+        self.below, self.state, self.context, self.name = below, state, context, name
+        self._above: dict[tuple[int, Context, str | None], Stack] = {}
 
-    def push(self, state: int, context: Context) -> Stack:
-        """Give the stack with one more node."""
-        if (state, context) not in self._above:
-            self._above[state, context] = Stack(self, state, context)
-        return self._above[state, context]
+    def push(self, state: int, context: Context, name: str | None = None) -> Stack:
+        """Give the stack with one more node; `name`: what it names (see OwnNames)."""
+        key = state, context, name
+        if key not in self._above:
+            self._above[key] = Stack(self, state, context, name)
+        return self._above[key]
+
+    def enclosing_name(self) -> str | None:
+        """Give the innermost name on the stack."""
+        node: Stack | None = self
+        while node is not None and node.name is None:
+            node = node.below
+        return node.name if node is not None else None
 
     def pop(self, count: int) -> Stack:
         """Give the stack without its last nodes."""
@@ -55,9 +64,12 @@ class StackRules:
 
     def __init__(self, tables: RuleTables, num_terminals: int) -> None:
         self._rules = [_Rule(table, num_terminals + len(tables.pseudo_base)) for table in tables.rules]
-        self.start: Context = (0,) * len(self._rules)
         self.shift, self.reduce = functools.cache(self._shift), functools.cache(self._reduce)
         self.lex_flags = functools.cache(self._lex_flags)
+
+    def starts(self, top: int) -> Context:
+        """Give the context of the empty text."""
+        return tuple(rule.tops[top - 1] if 0 < top <= len(rule.tops) else 0 for rule in self._rules)
 
     def _shift(self, context: Context, terminal: int) -> Context | None:
         """Give the context after a terminal."""
@@ -84,7 +96,7 @@ class _Rule:
         self._num_states, self._num_terminals = table.num_states, num_terminals
         self._shift, self._settle = _numbers(table.shift), _numbers(table.settle)
         self._reduce = {symbol: _numbers(numbers) for symbol, numbers in table.reduce.items()}
-        self.lex_flags = table.lex_flags
+        self.lex_flags, self.tops = table.lex_flags, table.tops
 
     def shift(self, state: int, terminal: int) -> int:
         return self._shift[state * self._num_terminals + terminal]
@@ -109,14 +121,18 @@ class Parser:
         # Where line breaks matter: a comment ends its line, so it may stand only where the line may end, too.
         self._line_ends, self._comments = tables.line_ends, frozenset(tables.line_comments)
         self._in_line_flag = tables.in_line_flag
+        self._named, self._own, self._naming_flag = tables.named, tables.own, tables.naming_flag
 
-    def start(self) -> Stack:
-        """Give the stack of the empty text."""
-        return Stack(None, START_STATE, self.rules.start)
+    def start(self, top: int = 0) -> Stack:
+        """Give the stack of the empty text; top: a level of what right context asks for (StackRule.tops)."""
+        return Stack(None, START_STATE, self.rules.starts(top))
 
-    def step(self, stack: Stack, terminal: int, keyword: int | None = None) -> list[Stack]:
+    def step(
+        self, stack: Stack, terminal: int, keyword: int | None = None, text: str | None = None
+    ) -> list[Stack]:
         """Give every stack after a lexeme, the reductions before it included.
 
+        text     of the lexeme, where it is known: rules may compare it with a name on the stack.
         keyword  the lexeme is a word that is also a keyword. It counts as the keyword if the state it was read in
                  knows that or reserves it; a parse that finds after some reductions that the keyword does not fit
                  goes on with the plain word. So in one text both may be tried, each by another parse.
@@ -131,8 +147,11 @@ class Parser:
             for action in actions:
                 match action:
                     case Shift(state):
-                        context = self.rules.shift(node.context, lookahead)
-                        after = None if context is None else self._ended(node.push(state, context))
+                        is_named = lookahead == self._named and text is not None
+                        is_own = is_named and node.enclosing_name() == text
+                        name = self._given_name(stack, text) if is_named and node is stack else None
+                        context = self.rules.shift(node.context, self._own if is_own else lookahead)
+                        after = None if context is None else self._ended(node.push(state, context, name))
                         results += [after] if after and after not in results else []
                     case ShiftExtra():
                         if self._takes_extra(node, lookahead) and node not in results:
@@ -144,6 +163,12 @@ class Parser:
                     case Accept():
                         pass
         return results
+
+    def _given_name(self, stack: Stack, text: str | None) -> str | None:
+        """Give the name that a lexeme gives to what it stands in; "", which equals nothing, when it is too long."""
+        if text is None or not self.rules.lex_flags(stack.context) & self._naming_flag:
+            return None
+        return text if len(text.encode()) <= MAX_NAME_BYTES else ""
 
     def _takes_extra(self, stack: Stack, terminal: int) -> bool:
         if self.rules.shift(stack.context, terminal) is None:

@@ -13,6 +13,7 @@ from grammar.rules.regex import MAX_SETS, NUM_CLASSES, Dfa, compile_regex
 REJECT = 0xFFFF  # of stack rules
 DEAD = 255  # of lexeme rules
 NO_SYMBOL = 0xFFFF
+_OWN = "/own"
 MAX_STATES = 2000  # a reduce table has as many entries, squared
 
 
@@ -38,6 +39,7 @@ class StackTable:
 
     shift[state * terminals + terminal], reduce[nonterminal][below * states + top], settle[below]. `merged`: triples
     (parser state, state, representative) of states that no continuation can tell apart, see csrc/merging.h.
+    tops: see StackRule.
     """
 
     name: str
@@ -47,6 +49,7 @@ class StackTable:
     settle: bytes
     lex_flags: list[int]
     merged: bytes = b""
+    tops: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class RuleTables:
 
     character_sets  as ranges: first, last, first, last, …
     glued           terminal, character, terminal, character, …: the one is never followed by the other.
+    named, own      see OwnNames: the terminal and its pseudo-terminal; NO_SYMBOL: the language has none.
     """
 
     pseudo_base: list[int] = field(default_factory=lambda: [NO_SYMBOL])
@@ -85,6 +89,10 @@ class RuleTables:
     line_comments: list[int] = field(default_factory=list[int])
     line_ends: list[int] = field(default_factory=list[int])
     in_line_flag: int = 0
+    named: int = NO_SYMBOL
+    own: int = NO_SYMBOL
+    naming_flag: int = 0
+    own_ends: bytes = b""
 
 
 def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
@@ -96,6 +104,12 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         (base_id,) = _known(symbols.terminals(base), base, "variants")
         pseudo_base += [base_id] * count
         terminal_names += [f"{base}/{i}" for i in range(count)]
+    named = own = NO_SYMBOL
+    if rules.own_names is not None:
+        (named,) = _known(symbols.terminals(rules.own_names.terminal), rules.own_names.terminal, "own names")
+        own = len(terminal_names)
+        pseudo_base.append(named)
+        terminal_names.append(rules.own_names.terminal + _OWN)
     pseudo_base.append(NO_SYMBOL)
     terminal_names.append("bad")
     numbers = {name: number for number, name in enumerate(terminal_names)}
@@ -118,6 +132,10 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         line_comments=[numbers[name] for name in rules.line_comments],
         line_ends=[numbers[name] for name in rules.line_ends],
         in_line_flag=rules.in_line_flag,
+        named=named,
+        own=own,
+        naming_flag=rules.own_names.flag if rules.own_names else 0,
+        own_ends=rules.own_names.ends.encode() if rules.own_names else b"",
     )
 
 
@@ -145,8 +163,11 @@ def _stack_table(
 
     def shifted(state: State, name: str) -> State | None:
         is_extra = name in extras or name.rpartition("/")[0] in extras
-        return state if is_extra and not rule.sees_extras else rule.shift(state, name)
+        if is_extra and not rule.sees_extras:
+            return state
+        return rule.shift(state, name if rule.sees_own_names else name.removesuffix(_OWN))
 
+    tops = [numbers[state] for state in rule.tops if number(state) != REJECT]
     nonterminals = {name: _known(symbols.nonterminals(name), name, rule.name) for name in rule.reduce}
     shift: list[int] = []
     # Many nonterminals share a function, and each pair of states is a call.
@@ -169,7 +190,7 @@ def _stack_table(
     tables = {symbol: packed[rule.reduce[name]] for name, ids in nonterminals.items() for symbol in ids}
     flags = [rule.lex_flags(state) for state in order]
     settle = _packed(number(rule.settle(state)) for state in order)
-    return StackTable(rule.name, len(order), _packed(shift), tables, settle, flags)
+    return StackTable(rule.name, len(order), _packed(shift), tables, settle, flags, tops=tops)
 
 
 def _packed(numbers: Iterable[int]) -> bytes:

@@ -11,6 +11,18 @@ from grammar.rules.go_declarations import DECLARATIONS, NEWLINE
 from grammar.rules.go_names import CONVERSIONS
 from grammar.rules.go_statements import LINE_MUST_GO_ON, STATEMENTS
 from grammar.rules.model import LanguageRules, LexemeRule, LexemeVariant
+from grammar.rules.tops import (
+    C_COMMENTS,
+    CHARACTER,
+    COMMENT_END,
+    LINE_COMMENT_END,
+    STRING,
+    WORD,
+    WORD_END,
+    Top,
+    begun_text,
+    text,
+)
 
 _HEX = "[0-9a-fA-F]"
 # A code point, without the surrogates: \u and \U.
@@ -71,7 +83,29 @@ OPENERS = (
     "`", "/*", "//", "\nimport(", "\nimport ", "\nconst(", "\nvar(", "\nvar a ", "\nvar a=", "\ntype a struct{",
     "\ntype a interface{", "\ntype(", "\ntype a ", "return ", "map[a]", "\nvar a=[]a{", "\n", "a.", "if a{}",
     "if a{}else ", "for i:=0;i<a(", "for i:=0;", "if a:=", "a:=[]a{{", "\nvar a=[]a{{", "return a(", "&a{",
+    "for a,", "a(func(){", "a(func(){return a", "a(func()a{", "var a=[]struct{a", "a:=[]struct{a", "\nfunc ",
+    "for a:=0;", "func a(){", "\ntype a struct{a ",
 )  # fmt: skip
+
+TOP = Top(
+    begun=(
+        WORD_END,
+        LINE_COMMENT_END,
+        COMMENT_END,
+        *begun_text(b'"', STRING),
+        *begun_text(b"'", CHARACTER),
+        b"[^`]*`",
+    ),
+    lexeme=C_COMMENTS
+    + b'|"'
+    + text(b'"?', STRING)
+    + b"|'"
+    + text(b"'?", CHARACTER)
+    + b"|`[^`]*`?|"
+    + WORD
+    + rb"|\S",
+    levels=(rb"\bimport\b", rb"\bpackage\b"),
+)
 
 GO = LanguageRules(
     stack_rules=(CONVERSIONS, DECLARATIONS, *STATEMENTS),
@@ -85,4 +119,5 @@ GO = LanguageRules(
     line_comments=("comment/1",),
     line_ends=(NEWLINE,),
     in_line_flag=LINE_MUST_GO_ON,
+    top=TOP,
 )

@@ -33,11 +33,18 @@ class Entry(NamedTuple):
 
 # ---- the top of a file, and what follows `func`
 
-_DONE = {"package done": "imports", "import done": "imports", "decl done": "decls"}
+_DONE = {"package done": "imports", "import done": "imports", "decl done": "decls",
+         "package done before imports": "imports before imports",
+         "import done before imports": "imports before imports"}  # fmt: skip
 # state -> terminal -> next; anything else is refused
 _HEADS: dict[str, dict[str, State]] = {
     "start": {"package": "package"},
     "package": {"identifier": "package done"},
+    # Where right context still has imports, or the package clause.
+    "start before imports": {"package": "package before imports"},
+    "package before imports": {"identifier": "package done before imports"},
+    "imports before imports": {"import": ""},
+    "start before package": {},
     "imports": {"import": "", "func": "func decl", **dict.fromkeys(("const", "var", "type"), "")},
     "decls": {"func": "func decl", **dict.fromkeys(("const", "var", "type"), "")},
     "func decl": {"(": Entry("first"), "identifier": "func name"},
@@ -158,8 +165,12 @@ DECLARATIONS = StackRule(
         "expected ')', found ','",
     ),
     {
-        "package_clause": _done({"start": "package done"}),
-        "import_declaration": _done({"imports": "import done"}),
+        "package_clause": _done(
+            {"start": "package done", "start before imports": "package done before imports"}
+        ),
+        "import_declaration": _done(
+            {"imports": "import done", "imports before imports": "import done before imports"}
+        ),
         "source_file_repeat1": _top,
         "source_file": lambda below, top: None if top == "start" else below,
         **dict.fromkeys(
@@ -189,4 +200,5 @@ DECLARATIONS = StackRule(
         "type_arguments": _type_arguments,
     },
     settle=lambda below: "arguments" if below == "arguments first" else below,
+    tops=("start before imports", "start before package"),
 )

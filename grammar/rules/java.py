@@ -1,8 +1,8 @@
 """Java as javac 17 parses it, above tree-sitter-java.
 
-Not expressible here, because it depends on the text of names: a constructor is named as its class (in a class that
-has a name), restricted names (`record`, `sealed`, ... as types), `goto` and `const`. Stricter than javac in one
-point: an assignment to what is no variable, `a + b = c;`, parses there and fails later.
+Not expressible here, because it depends on the text of names: restricted names (`record`, `sealed`, ... as types),
+`goto` and `const`. Stricter than javac in one point: an assignment to what is no variable, `a + b = c;`, parses
+there and fails later.
 """
 
 from __future__ import annotations
@@ -10,9 +10,22 @@ from __future__ import annotations
 import unicodedata
 
 from grammar.rules.java_names import NEWER, RECEIVERS, TEXT_BLOCK_STARTS, TEXT_BLOCKS
-from grammar.rules.java_places import MODIFIERS, PRIMITIVES
+from grammar.rules.java_places import MODIFIERS, NAMES_A_TYPE, PRIMITIVES
 from grammar.rules.java_structure import STRUCTURE
-from grammar.rules.model import LanguageRules, LexemeRule, StackRule, State
+from grammar.rules.model import LanguageRules, LexemeRule, OwnNames, StackRule, State
+from grammar.rules.tops import (
+    ANY,
+    C_COMMENTS,
+    CHARACTER,
+    COMMENT_END,
+    LINE_COMMENT_END,
+    STRING,
+    WORD,
+    WORD_END,
+    Top,
+    begun_text,
+    text,
+)
 
 RESERVED = (
     "final", "instanceof", "new", "class", "extends", "switch", "case", "default", "underscore_pattern", "assert", "do",
@@ -24,12 +37,14 @@ RESERVED = (
 
 
 OPENERS = (
-    "a", "a ", "void a(a", "class a{", "interface a{", "enum a{", "record a(", "void a(){", "void a(", "{", "(",
+    "a", "a ", "void a(a", "class \1{", "interface a{", "enum \1{", "record \1(", "void a(){", "void a(", "{", "(",
     "a(", "a[", "a[]a={", "a=", "a->{", "new a(){", "new a[]{", "if(a", "if(a)", "if(a){", "for(", "for(;;){",
     "try{", "try(a a=", "do{", "switch(a){case 0:", "switch(a){", "a=switch(a){case 0->", "case ", '"', "'",
     '"""\n', "/*", "//", "@a(", "@a ", "return ", "import ", "int a", "a?", "a.", "a<", "throw ",
-    "class a extends ", "class a{void a(){", "module a{", "module a{exports ", "a=new a[][]{{", "return a(",
+    "class a extends ", "class \1{void a(){", "module a{", "module a{exports ", "a=new a[][]{{", "return a(",
     "void a()throws ", "synchronized(",
+    "@interface a{", "try{}catch(", "if ", "while ", "for ", "switch ", "a.a(new a(){", "module a", "a(()->{", "{{",
+    "a[]a={{",
 )  # fmt: skip
 
 
@@ -71,14 +86,20 @@ SEALED = StackRule(
 )
 
 
-# ---- <> only behind new
+# ---- <> only behind new; a.<?>b() has no wildcards
+#   "new"    in a type behind it      "<"         behind that bracket elsewhere
+#   "."      behind a dot or ::       "explicit"  behind the bracket there, or a comma in it; "typed": a type
 
 
 def _diamond_shift(state: State, terminal: str) -> State | None:
-    if state == "<" and terminal == ">":
+    if (state in ("<", "explicit") and terminal == ">") or (state == "explicit" and terminal == "?"):
         return None
     if terminal == "<":
-        return "" if state == "new" else "<"
+        return {"new": "", ".": "explicit"}.get(str(state), "<")
+    if terminal == "," and state == "typed":
+        return "explicit"
+    if terminal in (".", "::") and state != "new":
+        return "."
     if terminal == "new":
         return "new"
     return (
@@ -93,7 +114,7 @@ DIAMOND = StackRule(
     "",
     _diamond_shift,
     ("illegal start of type",),
-    settle=lambda below: below if below == "new" else "",
+    settle=lambda below: {"new": "new", "explicit": "typed"}.get(str(below), ""),
 )
 
 
@@ -173,14 +194,32 @@ def _is_identifier_part(char: str) -> bool:
     return unicodedata.category(char) in (*_STARTS, "Nd", "Mn", "Mc", "Cf") or "\x80" <= char <= "\x9f"
 
 
+_TEXT_BLOCK = rb'(?s:[^"\\]|\\.|"(?!""))'
+TOP = Top(
+    begun=(
+        WORD_END,
+        LINE_COMMENT_END,
+        COMMENT_END,
+        *begun_text(b'"', STRING),
+        *begun_text(b"'", CHARACTER),
+        *begun_text(b'"""', _TEXT_BLOCK, ANY),
+        b'""?',
+    ),
+    lexeme=C_COMMENTS + b'|"""' + text(b'(?:"""|\\Z)', _TEXT_BLOCK) + b'|"' + text(b'"?', STRING)
+    + b"|'" + text(b"'?", CHARACTER) + b"|" + WORD + rb"|\S",
+    levels=(rb"\bimport\b", rb"\bpackage\b"),
+)  # fmt: skip
+
 JAVA = LanguageRules(
     stack_rules=(STRUCTURE, RECEIVERS, NEWER, TEXT_BLOCKS, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
     lexeme_rules=LEXEMES,
     lexeme_variants=(TEXT_BLOCK_STARTS,),
+    own_names=OwnNames("identifier", NAMES_A_TYPE, "({/"),
     reserved=RESERVED,
     blanks=" \t\n\r\f",
     endings=("class a{}", "void a(){}"),  # not a(){}: a constructor has its class's name
     openers=OPENERS,
     characters=(_is_identifier_part, _is_identifier_start),
     extras=("line_comment", "block_comment"),
+    top=TOP,
 )

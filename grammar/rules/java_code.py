@@ -56,11 +56,13 @@ def _parameters(s: Place, terminal: str) -> Place | None:
     """The head of a method or a record."""
     match terminal:
         case ")":
-            return Place("header", "", "record") if s.detail == "header" else Place("members", "rest")
+            return Place("header", "named", "record") if s.detail == "header" else Place("members", "rest")
         case "final" if s.detail == "header":
             return None  # record components cannot have modifiers
         case "..." | "(" | "[" | "{":
             return _code(s, terminal)
+        case ",":
+            return s._replace(at="next")
         case _:
             return None if terminal in _NOT_HERE else s
 

@@ -1,8 +1,8 @@
 """Java: the top of a file, bodies of classes and enums.
 
 File: "start", "noted" (behind an annotation), "imports", "types", "mods", "end" (behind a module).
-Member: "start", "mods", "id" (a type or a constructor's name), "type", "void", "name", "void name", "rest" (behind the
-parameters), "throws", "value" (behind a declared variable).
+Member: "start", "mods", "id" (a type), "own" (the same, or a constructor's name), "type", "void", "name", "void name",
+"rest" (behind the parameters), "throws", "value" (behind a declared variable).
 """
 
 from __future__ import annotations
@@ -13,19 +13,25 @@ from grammar.rules.java_places import (
     CODE,
     MODIFIERS,
     NAMES,
+    OWN_NAME,
     STATIC_RECORD,
     TYPE_HEADERS,
     Place,
 )
 
+# Place("file", …, detail): what may stand before right context that still has imports, or the package.
+_TOPS = {"imports": ("package", "import", "@", ";"), "package": ("@",)}
+
 
 def shift_file(s: Place, terminal: str) -> Place | None:
     """Give the place behind a terminal; None where javac says "class, interface, enum, or record expected"."""
+    if s.detail and (terminal not in _TOPS[s.detail] or (terminal == "@" and s.at == "imports")):
+        return None
     match s.at:
         case "end":
             return None
         case "record":
-            return Place("header", "", "record") if terminal == "identifier" else None
+            return Place("header", "named", "record") if terminal == "identifier" else None
         case "open":
             return Place("module") if terminal == "module" else None
         case _:
@@ -71,16 +77,22 @@ def shift_member(s: Place, terminal: str) -> Place | None:
     if terminal == "{":
         if s.at == "start":
             return None if s.detail == "record" else BLOCK
-        # X { is a compact constructor.
-        return BLOCK if s.at != "id" or s.detail == "record" else None
+        if s.at == "own" and s.detail == "record":
+            return BLOCK  # a compact constructor
+        return BLOCK if s.at not in ("id", "own") else None
+    if terminal == OWN_NAME and s.at in ("start", "mods"):
+        return s._replace(at="own")
+    terminal = "identifier" if terminal == OWN_NAME else terminal
     match s.at:
         case "start" | "mods":
             return _member_start(s, terminal)
         case "id" if terminal == "(":
+            return None  # return type required
+        case "own" if terminal == "(":
             return None if s.detail in ("anonymous", "interface") else _parameters(s)
-        case "id" | "type" | "record" if terminal in NAMES:
+        case "id" | "own" | "type" | "record" if terminal in NAMES:
             if s.at == "record" and terminal == "identifier":
-                return Place("header", "", "record")
+                return Place("header", "named", "record")
             return s._replace(at="name")
         case "void":
             return s._replace(at="void name") if terminal in NAMES else None

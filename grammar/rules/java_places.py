@@ -15,10 +15,10 @@ class Place(NamedTuple):
     """One place.
 
     kind    see above, and the names in java_code.py
-    at      how far a member, a statement or a file got
+    at      how far a member, a statement or a file got; a header: "", "named" behind the name
     detail  members: "class", "anonymous", "interface", "record", and "static record": in one, behind `static`;
             statement: "any", "single" (no declarations: the body of an if), "init", "update" (of a for);
-            header: what it introduces
+            header: what it introduces; file: "imports", "package": right context still has them
     """
 
     kind: str
@@ -26,10 +26,12 @@ class Place(NamedTuple):
     detail: str = ""
 
 
+NAMES_A_TYPE = 4  # flag: the next identifier is the name of a class, an interface, an enum or a record
 STATIC_RECORD = "static record"
 CODE = Place("code")
 BLOCK = Place("statement", "start", "any")
 
+OWN_NAME = "identifier/own"  # one that is the name of the enclosing class, see OwnNames
 NAMES = ("identifier", "open", "module", "record", "with", "sealed", "yield")
 PRIMITIVES = ("byte", "short", "int", "long", "char", "float", "double", "boolean_type")
 MODIFIERS = ("public", "protected", "private", "abstract", "static", "final", "strictfp", "default", "synchronized",

@@ -164,7 +164,8 @@ def _spread(below: State, _: State) -> State | None:
 
 def _receiver(below: State, _: State) -> State | None:
     assert isinstance(below, Place)
-    return below if below.kind == "parameters" else None  # a lambda has none
+    # A lambda has none, a record neither; a method's comes first.
+    return below if below == below._replace(kind="parameters", at="") and below.detail != "header" else None
 
 
 def _parameter_list(below: State, top: State) -> State | None:
@@ -182,7 +183,7 @@ def _head(below: State, top: State) -> State | None:
     assert isinstance(top, Place)
     if below.kind != "members":
         return settle(below)
-    if top.at == "void rest" or below.at in ("void name", "id"):
+    if top.at == "void rest" or below.at in ("void name", "own"):
         return Place("members", "void rest")  # or a constructor: no brackets follow
     return Place("members", "rest")
 

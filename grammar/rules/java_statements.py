@@ -104,7 +104,7 @@ def _rest(s: Place, terminal: str) -> Place | None:
     declares = s.detail in ("any", "init")
     if terminal in NAMES:
         if s.at == "record" and terminal == "identifier":
-            return Place("header", "", "record") if s.detail == "any" else None
+            return Place("header", "named", "record") if s.detail == "any" else None
         return s._replace(at="local") if declares and s.at in ("name", "type") else None
     match terminal:
         case ":" if s.at == "name" and s.detail in ("any", "single"):

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from grammar.rules.tops import Top
+
 State = Hashable
 Shift = Callable[[State, str], State | None]
 Reduce = Callable[[State, State], State | None]
@@ -40,6 +42,9 @@ class StackRule:
     reduce     by nonterminal name.
     settle     the state of any other nonterminal, by the state below it: ends what concerns one lexeme only.
     sees_extras  whether shift is asked about comments and the like; otherwise they change nothing.
+    tops  other states to start from: where right context still asks for something of the file's top (grammar/rules/
+          tops.py), nothing may be written that has to stand behind it.
+    sees_own_names  whether shift is asked about "identifier/own" (see OwnNames); otherwise that is an identifier.
     lex_flags  bits that the language's scanner sees in this state.
     messages   what the language's own parser would have said.
     """
@@ -52,6 +57,8 @@ class StackRule:
     settle: Callable[[State], State] = unchanged
     lex_flags: Callable[[State], int] = no_flags
     sees_extras: bool = False
+    sees_own_names: bool = False
+    tops: tuple[State, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,23 @@ class LexemeVariant:
 
 
 @dataclass(frozen=True)
+class OwnNames:
+    """Lexemes that rules tell apart by the name of what encloses them: a constructor is named as its class.
+
+    "terminal/own" is one whose text is the innermost name given around it; any other is "terminal" as before. Rules
+    must allow for "terminal/own" whatever they allow for "terminal": what a lexeme equals shows at its end only.
+
+    flag  a stack rule sets it in lex_flags where the next lexeme, if it is such a terminal, gives a name. It lasts
+          while that lexeme's node is on the stack.
+    ends  characters that begin what rules let follow "terminal/own" and not "terminal", or a comment before it.
+    """
+
+    terminal: str
+    flag: int
+    ends: str
+
+
+@dataclass(frozen=True)
 class LanguageRules:
     r"""Everything above the grammar.
 
@@ -87,10 +111,13 @@ class LanguageRules:
     blanks    the only characters that may stand between lexemes.
     extras    terminals that may stand anywhere.
     endings   texts that may be tried to end a program, beside single lexemes: where only a longer one does.
-    openers   texts that may be put before right context, to open what it closes (see csrc/opening.h).
+    openers   texts that may be put before right context, to open what it closes (see csrc/opening.h); the character 1
+              in one stands for a name, which right context may prescribe (see OwnNames).
     block_openers  headers of indented blocks, for the same.
+    top       how right context asks for the top of a file; its levels are those of StackRule.tops.
     variants  (base terminal, number of variants) that the language's scanner tells apart.
     lexeme_variants  the same, told apart by their text.
+    own_names  the same, told apart by a name that was given before.
     characters  at most two sets of characters beyond ASCII, which patterns name \1 and \2.
     operators  of the language, which its own lexer reads greedily: `--` is never two minus signs, though the grammar
               would cut it where no `--` fits. Terminals are named by their text.
@@ -108,9 +135,11 @@ class LanguageRules:
     block_openers: tuple[str, ...] = ()
     variants: tuple[tuple[str, int], ...] = ()
     lexeme_variants: tuple[LexemeVariant, ...] = ()
+    own_names: OwnNames | None = None
     characters: tuple[Callable[[str], bool], ...] = ()
     operators: tuple[str, ...] = ()
     line_comments: tuple[str, ...] = ()
     line_ends: tuple[str, ...] = ()
     in_line_flag: int = 0
     extras: tuple[str, ...] = ("comment",)
+    top: Top | None = None

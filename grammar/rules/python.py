@@ -16,8 +16,9 @@ from grammar.rules.python_expressions import (
     PARAMETERS,
     STRING_MIX,
 )
+from grammar.rules.python_future import FUTURE, TOP
 from grammar.rules.python_layout import LAYOUT, NUM_STRING_KINDS, SPECIFIERS
-from grammar.rules.python_stars import STAR_VALUES, STARS
+from grammar.rules.python_stars import ONE_STAR, STAR_VALUES, STARS
 from grammar.rules.python_statements import ASSIGNMENT, SCOPE, SIMPLE_STATEMENTS
 from grammar.rules.python_targets import DEL_TARGETS, FOR_TARGETS, TYPES, WITH_TARGETS
 from grammar.rules.python_walrus import WALRUS
@@ -66,6 +67,7 @@ OPENERS = (
     "from a import(", '"', "'", '"""', "'''", 'f"', "f'", 'f"{', "f'{", 'f"""', 'r"', "#", "@", "@a(", "a.",
     "a if a ", "a for a in a ", "assert ", "raise ", "del ", "except a", "except(", "case ", "a->", "await a(",
     "try", "else", "yield ", "global ", "not ",
+    "a={a", "if (", "while (", "if a or ", "for a in a", "with (", "def ", "class ",
 )  # fmt: skip
 BLOCK_OPENERS = (
     "if a:", "def a():", "async def a():", "while a:", "try:", "class a:", "match a:", "for a in a:", "case a:",
@@ -85,11 +87,13 @@ PYTHON = LanguageRules(
         WITH_TARGETS,
         STAR_VALUES,
         STARS,
+        ONE_STAR,
         TYPES,
         WALRUS,
         KEYWORDS_AS_NAMES,
         NEIGHBOURS,
         STRING_MIX,
+        FUTURE,
     ),
     lexeme_rules=LEXEMES,
     reserved=RESERVED,
@@ -102,4 +106,5 @@ PYTHON = LanguageRules(
     characters=(lambda char: ("a" + char).isidentifier(), str.isidentifier),
     line_comments=("comment",),
     line_ends=("_newline", "_indent"),
+    top=TOP,
 )

@@ -84,7 +84,8 @@ ARGUMENTS = StackRule(
 class Parameters(NamedTuple):
     """Where in a parameter list the text stands, and what came before in it.
 
-    at       "" not in one; "def", "name" (before its bracket), "class", "class name"; "start" of a parameter;
+    at       "" not in one; "def", "name" (before its bracket), "class", "class name"; "first": of the first parameter,
+             "start" of another;
              "named"; "typed"; "value"; "star"; "star name"; "kw"; "done": behind a whole parameter
     kind     "def" or "lambda"
     default  a default came, and no star since
@@ -107,13 +108,14 @@ class Parameters(NamedTuple):
 
 
 _NO_PARAMETERS = Parameters()
+_STARTS = ("start", "first")
 
 
 def _parameters_shift(state: State, terminal: str) -> State | None:
     assert isinstance(state, Parameters)
     p = state
     if terminal == "lambda":
-        return Parameters("start", "lambda")
+        return Parameters("first", "lambda")
     ends = terminal in (":" if p.kind == "lambda" else ")")
     match p.at:
         case "":
@@ -123,16 +125,16 @@ def _parameters_shift(state: State, terminal: str) -> State | None:
         case "name" | "class name":
             if terminal == "[":
                 return None  # type parameters are newer than 3.11
-            return Parameters("start", "def") if terminal == "(" and p.at == "name" else _NO_PARAMETERS
+            return Parameters("first", "def") if terminal == "(" and p.at == "name" else _NO_PARAMETERS
         case "value" | "typed":
             if terminal in OPEN:
                 return _NO_PARAMETERS
             return p._replace(at="value") if terminal == "=" else p
-        case "start" if terminal in NAMES:
+        case "start" | "first" if terminal in NAMES:
             return None if p.kwargs else p._replace(at="named")
-        case "start" if terminal == "*":
+        case "start" | "first" if terminal == "*":
             return None if p.star or p.kwargs else p._replace(at="star")
-        case "start" if terminal == "**":
+        case "start" | "first" if terminal == "**":
             return None if p.bare or p.kwargs else p._replace(at="kw")
         case "start" if terminal == "/":
             return None if p.slash or p.star or p.kwargs else p._replace(at="slash")
@@ -144,7 +146,7 @@ def _parameters_shift(state: State, terminal: str) -> State | None:
             return p._replace(at="star name")
         case "named" | "done" if terminal == ",":
             return None if p.at == "named" and p.needs_default else p._replace(at="start")
-        case "named" | "done" | "start" if ends:
+        case "named" | "done" | "start" | "first" if ends:
             return None if p.bare or (p.at == "named" and p.needs_default) else _NO_PARAMETERS
         case _:
             return None
@@ -155,7 +157,7 @@ def _whole(**changes: bool) -> Reduce:
 
     def reduce(below: State, _: State) -> State | None:
         assert isinstance(below, Parameters)
-        return below._replace(at="done", bare=False)._replace(**changes) if below.at == "start" else below
+        return below._replace(at="done", bare=False)._replace(**changes) if below.at in _STARTS else below
 
     return reduce
 
@@ -163,7 +165,7 @@ def _whole(**changes: bool) -> Reduce:
 def _plain_parameter(below: State, top: State) -> State | None:
     assert isinstance(below, Parameters)
     assert isinstance(top, Parameters)
-    if below.at != "start":
+    if below.at not in _STARTS:
         return below
     if top.at == "done":
         return top
@@ -173,7 +175,7 @@ def _plain_parameter(below: State, top: State) -> State | None:
 def _typed_parameter(below: State, top: State) -> State | None:
     assert isinstance(below, Parameters)
     assert isinstance(top, Parameters)
-    if below.at != "start":
+    if below.at not in _STARTS:
         return below
     if below.kind == "lambda" or (below.needs_default and not top.star and not top.kwargs):
         return None
@@ -182,14 +184,14 @@ def _typed_parameter(below: State, top: State) -> State | None:
 
 def _default_parameter(below: State, _: State) -> State | None:
     assert isinstance(below, Parameters)
-    return below._replace(at="done", bare=False, default=not below.star) if below.at == "start" else below
+    return below._replace(at="done", bare=False, default=not below.star) if below.at in _STARTS else below
 
 
 def _parameter_list(below: State, top: State) -> State | None:
     """Carry what the list contains past it; a name that needs a default ends no list."""
     assert isinstance(below, Parameters)
     assert isinstance(top, Parameters)
-    if top.at in ("done", "start"):
+    if top.at in ("done", *_STARTS):
         return top
     if top.at == "named":
         return None if top.needs_default else top._replace(at="done", bare=False)
@@ -200,7 +202,11 @@ PARAMETERS = StackRule(
     "parameters",
     _NO_PARAMETERS,
     _parameters_shift,
-    ("non-default argument follows default argument", "named arguments must follow bare *"),
+    (
+        "non-default argument follows default argument",
+        "named arguments must follow bare *",
+        "at least one argument must precede /",
+    ),
     {
         "parameter": _plain_parameter,
         "typed_parameter": _typed_parameter,

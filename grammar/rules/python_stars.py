@@ -64,7 +64,7 @@ def _star(below: State, top: State) -> State:
 
 
 def _target(below: State, top: State) -> State:
-    return "target" if top == "target" else _star_settle(below)
+    return "target" if top in ("target", "star", "star.") else _star_settle(below)
 
 
 def _no_star(below: State, top: State) -> State | None:
@@ -99,4 +99,60 @@ STARS = StackRule(
         "parenthesized_list_splat": lambda below, top: None,
     },
     settle=_star_settle,
+)
+
+
+# ---- targets: at most one star among those of a level; in round brackets a comma makes it one
+#   "*"  behind a starred target or a list with one      "*,"  behind its comma      "("  behind a bracket
+#   "(*" behind a starred target that is first in round brackets
+
+
+def _one_star_shift(state: State, terminal: str) -> State | None:
+    match terminal:
+        case "." | "[" if state == "starred":
+            return None
+        case "(":
+            return "("
+        case ")" if state == "(*":
+            return None
+        case "," if "*" in str(state):
+            return "*,"
+        case _:
+            return ""
+
+
+def _one_star_target(below: State, top: State) -> State | None:
+    if top == "starred":
+        return {"*,": None, "(": "(*"}.get(str(below), "*")
+    return "*" if below == "*," else ""
+
+
+def _more_targets(below: State, top: State) -> State:
+    return "(*" if top == "(*" else "*" if below in ("*", "(*") or top in ("*", "*,") else ""
+
+
+def _starred(below: State, _: State) -> State:
+    return "starred"
+
+
+def _starred_target(below: State, top: State) -> State:
+    return top if top == "starred" else _one_star_settle(below)
+
+
+def _one_star_settle(below: State) -> State:
+    return below if below in ("*,", "(") else ""
+
+
+ONE_STAR = StackRule(
+    "one star",
+    "",
+    _one_star_shift,
+    ("multiple starred expressions in assignment", "cannot use starred expression here"),
+    {
+        "list_splat_pattern": _starred,
+        "pattern": _one_star_target,
+        "primary_expression": _starred_target,
+        **dict.fromkeys(("_patterns_repeat1", "_patterns"), _more_targets),
+    },
+    settle=_one_star_settle,
 )

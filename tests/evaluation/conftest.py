@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -52,7 +53,10 @@ def service() -> Iterator[ToyService]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             toy.seen.append((self.path, body))
-            self._send(*toy.reply(self.path, body))
+            answer = toy.reply(self.path, body)
+            # A client that was interrupted has gone by then.
+            with suppress(BrokenPipeError):
+                self._send(*answer)
 
         def _send(self, status: int, answer: dict[str, Any]) -> None:
             data = json.dumps(answer).encode()

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +60,22 @@ def test_the_same_command_again_asks_for_nothing(problems: Path, service: ToySer
 def test_sampling_and_scoring_can_be_apart(problems: Path, service: ToyService) -> None:
     assert run(service.url, problems, "--no-score") == 0
     assert read_records(Path("runs/own-raw/verdicts.jsonl")) == []
-    service.seen.clear()
-    assert run(service.url, problems) == 0
-    assert service.seen == []
+    # No service is needed once every answer is here.
+    assert run("http://127.0.0.1:9", problems) == 0
     assert len(read_records(Path("runs/own-raw/verdicts.jsonl"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"), [((), 0.2), (("--temperature", "0.7"), 0.7), (("--temperature", "0"), 0)]
+)
+def test_a_temperature_that_is_named_wins_over_the_arms_own(
+    problems: Path, service: ToyService, words: tuple[str, ...], sent: float
+) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+    service.reply = lambda *_: (200, {"code": "x = 1\n", "finish_reason": "stop", "usage": usage})  # pyright: ignore[reportUnknownLambdaType]
+    assert run(service.url, problems, "--arm", "n5-logprob", "--output", "r", *words) == 0
+    assert {body["temperature"] for _, body in service.seen} == {sent}
+    assert json.loads(Path("r/run.json").read_text())["temperature"] == sent
 
 
 @pytest.mark.parametrize(
@@ -182,3 +198,47 @@ def test_answers_are_judged_again_by_other_tests(
     assert [(v["task_id"], v["status"]) for v in read_records(Path("plus-run/verdicts.jsonl"))] == [
         ("Own/1", "failed")
     ]
+
+
+@pytest.mark.parametrize(("interrupts", "kept"), [(1, 2), (2, 0)])
+def test_an_interrupt_keeps_what_is_under_way_and_a_second_one_leaves_it(
+    problems: Path, service: ToyService, interrupts: int, kept: int
+) -> None:
+    asked, answered = threading.Barrier(3), threading.Event()
+
+    def slow(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        asked.wait(20)
+        answered.wait(20)
+        return deterministic(path, body)
+
+    service.reply = slow
+    words = [
+        "own",
+        "--problems",
+        str(problems),
+        "--base-url",
+        service.url,
+        "--concurrency",
+        "2",
+        "--output",
+        "r",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "evaluation", "run", *words], stderr=subprocess.PIPE, text=True
+    ) as run:
+        asked.wait(20)
+        assert run.stderr is not None
+        run.send_signal(signal.SIGINT)
+        said = ""
+        while "waiting for the answers under way" not in said:
+            said += run.stderr.readline()
+        if interrupts == 1:
+            answered.set()
+        else:
+            run.send_signal(signal.SIGINT)
+        assert "the same command goes on" in run.communicate(timeout=20)[1]
+        answered.set()
+    assert run.returncode == 130
+    # Two of three were asked for at once; the third was not asked for after the interrupt.
+    assert len(service.seen) == 2
+    assert len(read_records(Path("r/samples.jsonl"))) == kept

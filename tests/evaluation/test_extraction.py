@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.extraction import fenced_code, longest_parsing_span, parses, program_of, sanitized
+from evaluation.extraction import code_of, fenced_code, longest_parsing_span, parses, program_of, sanitized
 from evaluation.problems import AssertCode, Form, Problem
 from evaluation.suites.polyglot import multipl_e
 from evaluation.suites.python_functions import human_eval
@@ -91,3 +91,27 @@ def test_braces_that_the_tests_bring_are_taken_off() -> None:
     whole = program_of(problem, "```cpp\n#include<vector>\nlong f(long x) {\n  return x;\n}\n```")
     body = program_of(problem, "```cpp\n  return x;\n```")
     assert whole.replace("\n", "") == body.replace("\n", "") == "#include<vector>long f(long x) {  return x;"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        # The prompt of RAW opens the fence, the answer closes it.
+        ("x = 1\n```", "x = 1\n"),
+        ("x = 1\n```\n", "x = 1\n"),
+        ("x = 1", "x = 1"),
+        ("```", ""),
+        ("Text\n```python\nx = 1\n```", "x = 1\n"),
+        ("Text\n```\nx = 1\n```", "x = 1\n"),
+        ("```python\nx = (", "x = ("),
+    ],
+)
+def test_the_fence_that_ends_an_answer_is_no_code(answer: str, code: str) -> None:
+    assert code_of(PROBLEM, answer) == (code,)
+
+
+def test_other_languages_may_go_on_from_the_head() -> None:
+    problem = dataclasses.replace(
+        PROBLEM, language="java", prompt="class Solution {\n    int f() {\n", entry_point="f"
+    )
+    assert code_of(problem, "return 1; } }") == ("return 1; } }", f"{problem.prompt}return 1; }} }}")

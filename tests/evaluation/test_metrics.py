@@ -37,6 +37,22 @@ def test_python_parses_by_its_own_parser() -> None:
     assert not check("  \n")
 
 
+@pytest.mark.parametrize(
+    ("code", "is_taken"),
+    [
+        ('import not.here.Thing;\npublic class Answer { int f(Thing t) { return t.g("é"); } }', True),
+        ("class Answer { int f() { return g(; } }", False),
+        ("class Answer { f() { return 1; }", False),
+        ("", False),
+    ],
+)
+def test_javas_parser_asks_for_no_types(code: str, is_taken: bool) -> None:
+    check = parse_check("java")
+    if check is None:
+        pytest.skip("javac is not installed")
+    assert check(code) is is_taken
+
+
 def test_a_language_without_a_tool_has_no_parse_rate() -> None:
     assert parse_check("cobol") is None
 

@@ -49,7 +49,7 @@ def test_programs_are_asked_to_read_stdin() -> None:
 
 def test_selection_by_examples_sends_those_of_the_prompt() -> None:
     shown = human_eval(human_eval_row())
-    body = request_for(shown, ARMS["n5-examples"], 0.0, 0).body
+    body = request_for(shown, ARMS["n5-examples"], 0.2, 0).body
     assert body["examples"] == [{"input": "add(1, 2)", "output": "3"}]
     assert (body["candidates"], body["select"], body["temperature"]) == (5, "examples", 0.2)
 

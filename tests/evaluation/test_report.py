@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from evaluation.errors import RunFolderError
-from evaluation.figures import paired
+from evaluation.figures import paired, tables
+from evaluation.mask_table import mask_row
 from evaluation.records import Record, RecordWriter
 from evaluation.report import highlighted, markdown, visible, write_report
 from evaluation.run_folder import RunConfig, RunFolder, problems_digest
@@ -139,3 +140,39 @@ def test_the_interval_of_bleu_is_around_bleu() -> None:
     assert interval.value == pytest.approx(corpus_bleu(answers, references))
     assert interval.low <= interval.value <= interval.high
     assert corpus_bleu_interval(answers, answers).low == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "shown"),
+    [
+        ({"changed_tokens": 1, "closing_forced": True}, ["6", "24", "6", "25.000", "6", "6", "0", "0"]),
+        ({"changed_tokens": 0, "closing_forced": False}, ["6", "24", "0", "0.000", "0", "0", "0", "0"]),
+        (
+            {"changed_tokens": None, "closing_forced": False},
+            ["6", "24", "not counted", "-", "-", "0", "0", "0"],
+        ),
+    ],
+)
+def test_the_report_says_what_the_mask_did(
+    tmp_path: Path, syntax: dict[str, object], shown: list[str]
+) -> None:
+    run = made_run(tmp_path / "generate", [True] * 6)
+    assert mask_row(run) is None
+    report = {"syntax": {"enforced": True, "degraded": None, **syntax}}
+    masked = dataclasses.replace(run, samples={k: {**r, "report": report} for k, r in run.samples.items()})
+    row = mask_row(masked)
+    assert row is not None
+    assert row[3:] == shown
+    five = dataclasses.replace(masked.config, overrides={"candidates": 5})
+    assert mask_row(dataclasses.replace(masked, config=five)) is None
+    assert "## Under the syntax mask" in markdown(tables([masked]))
+
+
+def test_a_masked_answer_that_does_not_parse_is_named(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "generate", [True] * 6)
+    report = {"syntax": {"enforced": True, "degraded": "why", "changed_tokens": 0, "closing_forced": False}}
+    samples = {k: {**r, "report": report} for k, r in run.samples.items()}
+    verdicts = {k: {**v, "parses": k[0] != "Own/3"} for k, v in run.verdicts.items()}
+    row = mask_row(dataclasses.replace(run, samples=samples, verdicts=verdicts))
+    assert row is not None
+    assert row[-2:] == ["6", "1: Own/3"]

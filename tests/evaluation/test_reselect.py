@@ -58,6 +58,13 @@ def test_each_rule_chooses_its_own_of_the_same_candidates(rule: Rule, name: str)
     )
 
 
+def test_what_the_service_said_of_its_choice_is_not_said_of_another() -> None:
+    said = sample(2)
+    said["report"]["syntax"] = {"enforced": True}
+    kept = {rule: "syntax" in chosen_by(rule, said, config("examples"))[0]["report"] for rule in Rule}
+    assert kept == {Rule.FIRST: False, Rule.LOGPROB: False, Rule.EXAMPLES: True, Rule.ALL: False}
+
+
 def test_all_makes_each_candidate_a_sample() -> None:
     records = chosen_by(Rule.ALL, sample(2), config("examples"))
     assert [record["index"] for record in records] == [5, 6, 7, 8, 9]
@@ -131,6 +138,14 @@ def test_one_sampling_serves_every_selection(
     assert rates["examples"] == ["passed"] * 3
     assert len(rates["all"]) == 15
     assert json.loads(Path("by-logprob/run.json").read_text())["arm"] == "n5-examples@logprob"
+    # A part of a run is chosen among and judged; what it lacks is not asked for under another rule's name.
+    Path("part").mkdir()
+    Path("part/run.json").write_bytes(Path("r/run.json").read_bytes())
+    Path("part/samples.jsonl").write_text(Path("r/samples.jsonl").read_text().splitlines()[0] + "\n")
+    assert main(["reselect", "part", "--by", "first", "--output", "part-first", *own]) == 0
+    assert service.seen == []
+    assert len(read_records(Path("part-first/samples.jsonl"))) == 1
+    assert "1 of 3 samples are scored" in capsys.readouterr().err
     assert main(["report", "r", "by-first", "by-all", *own]) == 0
     assert "n5-examples@all" in Path("report/report.md").read_text()
     assert main(["reselect", "by-first", "--by", "logprob", "--output", "again", *own]) == 2

@@ -33,6 +33,9 @@ class Watcher:
     def scored(self, verdict: Record) -> None:
         self.verdicts.append(verdict)
 
+    def interrupted(self) -> None:
+        pass
+
 
 async def score(problem: Problem, record: Record) -> Record:
     assert problem.task_id == record["task_id"]
@@ -58,9 +61,9 @@ def config(url: str, **changes: Any) -> RunConfig:
     return dataclasses.replace(made, **changes)
 
 
-def refusing(error: dict[str, Any]) -> Any:
+def refusing(error: dict[str, Any], status: int = 400) -> Any:
     def reply(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        return 400, error
+        return status, error
 
     return reply
 
@@ -162,6 +165,19 @@ def test_a_busy_service_is_asked_again(tmp_path: Path, service: ToyService) -> N
     folder = RunFolder(tmp_path / "run")
     take(folder, config(service.url), Pace(concurrency=2, patience_seconds=20))
     assert len(folder.samples()) == 16
+
+
+def test_an_answer_that_never_meets_the_deadline_is_not_asked_for_for_ever(
+    tmp_path: Path, service: ToyService
+) -> None:
+    service.reply = refusing({"error": {"message": "longer than its deadline of 300 s."}}, 504)
+    with pytest.raises(ServiceDownError, match=r"deadline of 300 s\., 2 times.*limits.deadline_seconds"):
+        take(
+            RunFolder(tmp_path / "r"),
+            config(service.url),
+            Pace(concurrency=1, patience_seconds=60, scorers=1),
+        )
+    assert len(service.seen) == 2
 
 
 def test_a_service_that_is_not_there_is_named(tmp_path: Path) -> None:

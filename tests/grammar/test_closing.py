@@ -71,11 +71,22 @@ def test_a_closing_leads_to_the_suffix(python: Language) -> None:
         ("java", b"class A { int x;", b" b); }\n return y; } }\n"),
         ("java", b"class A { } ", b'text", 3); } }'),
         ("java", b"import a.b;", b" comment */ int x; }"),
+        ("java", b"class A { void f() { a[", b"E e) { } } return 1; } }"),
+        ("java", b"class A { } ", b"\n  public Foo() { } }"),
+        ("java", b"class A { void f() { ", b"} Foo() { } }"),
         ("go", b"package p\n", b"b)\n\t}\n}\n"),
         ("go", b"package p\nfunc f() {\n", b"}\n}\n}\n"),
+        ("go", b"package p\n", b"rn 1\n}\n"),
+        ("go", b"package p\nfunc f() {\n", b"return x[i] < x[j]\n})\nreturn x\n}\n"),
         ("python", b"x = 1\n", b"a)\n    except E:\n        return 3\n"),
         ("python", b"def f():\n  x = [", b" y\n        else:\n            z()\n    w()\n"),
         ("python", b"if a:\n    b\n", b"d'''\n        return 1\n"),
+        (
+            "python",
+            b"if a:\n    b  # c\n",
+            b"this isn't code\n        return 1\n    # failover\n    return 2\n",
+        ),
+        ("python", b"", b"urn 1\n    return 2\n"),
     ],
 )
 def test_what_the_suffix_closes_is_opened_anew(name: str, prefix: bytes, suffix: bytes) -> None:

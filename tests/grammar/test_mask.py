@@ -42,6 +42,31 @@ def test_bitmask_is_exact_inside_strings_and_after_every_byte_of_an_unusual_text
         assert allowed_ids(matcher) == by_trying(matcher), text[:cut]
 
 
+# Pieces of texts about classes and their constructors; tokens join and cut them anywhere.
+NAMED = ["class ", "enum ", "record ", "interface ", "{", "}", "(", "){}", ")", "A", "B", "AB", "Ab", "é", " ", ";",
+         ",", "/*", "*/", "//x\n", "public ", "void ", "int x", "@", "<A> ", "X;", "new ", "=", ".", " extends ",
+         ]  # fmt: skip
+WHOLE = ["class A{A(){}", "A{A(){}}", "B{AB(){", "{AB(", "}A(", "} B {", "B{B{"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bitmask_knows_how_classes_are_named(seed: int) -> None:
+    rng, texts = random.Random(seed), {*NAMED, *WHOLE}
+    tokens = {t.encode() for t in texts}
+    while len(tokens) < 300:
+        token = "".join(rng.choices(NAMED, k=rng.randint(2, 6))).encode()
+        start = rng.randrange(len(token))
+        tokens |= {token, token[start : rng.randrange(start, len(token)) + 1]}
+    vocabulary = TokenVocabulary.from_bytes([*sorted(tokens), b"</s>"], eos_ids=[len(tokens)])
+    prefixes = ["", "class A{", "class AB{class A{", "record A(int a){", "enum A{X;", "class A{void f(){class B{",
+                "class A{A", "class AB{A", "class Aé{A"]  # fmt: skip
+    for prefix in prefixes:
+        matcher = SyntaxMatcher(load_language("java"), vocabulary, prefix.encode())
+        for _ in range(8):
+            assert allowed_ids(matcher) == by_trying(matcher)
+            random_walk(matcher, rng, 1)
+
+
 def test_the_bitmask_does_not_depend_on_what_was_asked_before(language: Language) -> None:
     texts = sources(language.name)
     warm, cold = vocabulary_of(texts, 400, 5), vocabulary_of(texts, 400, 5)

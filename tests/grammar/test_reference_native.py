@@ -71,6 +71,23 @@ def test_the_mask_is_what_the_reference_allows(name: str) -> None:
         assert allowed_ids(matcher) == {token for token, fits in enumerate(allowed) if fits}, prefix
 
 
+def test_native_and_reference_agree_on_names_of_classes() -> None:
+    rng, seen = random.Random(2), set[tuple[bool, bool]]()
+    starts = ["class A{", "class AB{class A{", "enum B{X;", "record A(B b){", "class A{void f(){class B{"]
+    parts = ["class ", "enum A{X;", "record A(int x)", "{", "}", "A", "B", "AB", "(){}", "()", "{}", " ", "/**/", ";",
+             " x", "new A()", "=", "void f()", "public ", "<T> "]  # fmt: skip
+    for _ in range(400):
+        middle = "".join(rng.choices(parts, k=rng.randint(1, 5)))
+        text = (rng.choice(starts) + middle + rng.choice(["", "}", "}}"])).encode()
+        expected = load_recognizer("java").is_viable_prefix(text), load_recognizer("java").can_end(text)
+        assert (
+            is_viable_prefix(load_language("java"), text),
+            can_end(load_language("java"), text),
+        ) == expected, text
+        seen.add(expected)
+    assert len(seen) == 3
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

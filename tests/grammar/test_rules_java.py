@@ -265,3 +265,82 @@ CONTEXTUAL = "module open record sealed with requires exports to permits"
 def test_a_contextual_keyword_is_a_name(java: Language, word: str) -> None:
     data = f"class X {{ int {word} = 1; int f() {{ {word}++; return {word}; }} }}".encode()
     assert can_end(java, data)
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("class A{A(){}}", True),
+        ("class A{B(){}}", False),
+        ("class A{A x; B y; A f(){return null;} B.C z;}", True),
+        ("class A{class B{B(){} A f(){}} A(){}}", True),
+        ("class A{class B{A(){}}}", False),
+        ("class A{class B{} B(){}}", False),
+        ("class A{}class B{A(){}}", False),
+        ("class A{}class B{B(){}}", True),
+        ("enum E{X; E(){}}", True),
+        ("enum E{X; F(){}}", False),
+        ("enum E{X{E(){}}}", False),
+        ("record R(int a){R{}}", True),
+        ("record R(int a){Q{}}", False),
+        ("record R(int a){public R(int a, int b){this(a);}}", True),
+        ("interface I{I(){}}", False),
+        ("class A{Object o = new A(){A(){}};}", False),
+        ("class A{Object o = new A(){}; A(){}}", True),
+        ("class A{void f(){class L{L(){}}} A(){}}", True),
+        ("class A{void f(){class L{A(){}}}}", False),
+        ("class A/*c*/{/*x*/public A/*y*/ (){}}", True),
+        ("class A/*c*/{/*x*/public B/*y*/ (){}}", False),
+        ("class A<T extends B>{<T> A(T t){}}", True),
+        ("class A<T extends B>{<T> B(T t){}}", False),
+        ("class A extends B{B(){super();}}", False),
+        ("class Été{Été(){}}", True),
+        ("class Été{Éte(){}}", False),
+    ],
+)
+def test_a_constructor_is_named_as_its_class(java: Language, text: str, *, ends: bool) -> None:
+    assert can_end(java, text.encode()) == ends
+
+
+@pytest.mark.parametrize(("length", "ends"), [(255, True), (256, False)])
+def test_names_are_compared_up_to_a_length(java: Language, length: int, *, ends: bool) -> None:
+    name = b"a" * length
+    assert can_end(java, b"class " + name + b"{" + name + b"(){}}") == ends
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("class A{void f(A this){}}", True),
+        ("class A{void f(@X Map<A,B> this, int b){}}", True),
+        ("class A{class B{B(A A.this){}}}", True),
+        ("class A{void f(int a, A this){}}", False),
+        ("class A{A(Map<A,B> a, int b, A this){}}", False),
+        ("record R(R this){}", False),
+    ],
+)
+def test_a_receiver_comes_first_in_a_method(java: Language, text: str, *, ends: bool) -> None:
+    assert can_end(java, text.encode()) == ends
+
+
+@pytest.mark.parametrize(
+    ("expression", "ends"),
+    [
+        ("a.<B>c()", True),
+        ("a.<B, D<?>>c()", True),
+        ("this.<B[]>c()", True),
+        ("super.<@X B>c()", True),
+        ("a.b.<?>c()", False),
+        ("a.<B, ?>c()", False),
+        ("a.<>c()", False),
+        ("A::<B>c", True),
+        ("A::<?>c", False),
+        ("(A<?>.B<?>) c", True),
+        ("new A<>()", True),
+        ("new a.A<?>[1]", True),
+        ("a.b < c", True),
+        ("a.b<c, d>e", False),
+    ],
+)
+def test_type_arguments(java: Language, expression: str, *, ends: bool) -> None:
+    assert can_end(java, f"class A {{ Object f() {{ return {expression}; }} }}".encode()) == ends

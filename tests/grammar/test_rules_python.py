@@ -130,10 +130,47 @@ MORE = [
 ]  # fmt: skip
 
 
-# Let through, though CPython refuses them; docs/grammar.md names them. The last two depend on the text of names.
-GAPS = [
-    "*a.b = c", "*a, *b = c", "(*a), b = c", "def f(/, a): x", "'\\N{DASH}'", "def f():\n  nonlocal x",
+# `from __future__` comes first; a backslash joins lines, also at the start of one.
+LATER = "\nfrom __future__ import division"
+FUTURE = [
+    *(
+        before + LATER
+        for before in (
+            "", "'a'", "a", "'a' 'b'\n'c'", "('a')", "(('a'))\n", "f'a'", "b'a'", "'a' f'b'", "'a'.b", "'a', 'b'",
+            "'a' + 'b'", "import a", "from a import b", "from . import a", "from __future__ import division\n'a'",
+            "from __future__ import division\na", "# a\n'''b\n'''\n# c", "('a').b", "()", "('a', 'b')", "(a)",
+            "'a' if b else c", "class a: 'b'", "@a\ndef b(): c", "1", "('a' 'b')", "'a': b", "pass", "(f'a')",
+            "u'a'\nr'b'", "'a'[0]", "'a';", "'a'; b", "('a'\n'b')", "'a' % b", "not 'a'", "('a',)", "'''a'''\n\n\n",
+            "x = 'a'", "'\\n'", "print('a')", "... ", "('a')('b')",
+        )
+    ),
+    "from __future__ import division", "'a'; from __future__ import division", "import __future__",
+    "from __future__ import(division, annotations)",
+    "from __future__ import division; from __future__ import division", "if a:\n  from __future__ import division",
+    "def a():\n  'b'\n  from __future__ import division", "from __future__ import division as a, annotations",
 ]  # fmt: skip
+JOINED = [
+    "if x:\n\\\n  y\nz", "if x:\n  \\\n    y\n  z", "if x:\n  \\\ny\n  z", "\\\n  x", "if x:\n\\\n  y\n  z",
+    "if x:\n  a\n\\\n  b", "if x:\n\\\n  \\\n    y\n  z", "if x:\n \\\n\ty\n z", "\\\n\n", "\\\n#c\n",
+    "  \\\nx", "x\n\\\n", "x\n\\\n\ny", "if x:\n  y\n\\\n\ny",
+    "if x:\n  y\n\\\ny", "if x:\n  y\n\\\n  z", "if x:\n  y\n\\\n z", "\\\n\\\nx", "if x:\n\\\ny", "if x:\n\\\r\n  y",
+    "\\ \nx", "\\x", "if x:\n  y\n\\ \n  z",
+]  # fmt: skip
+SINGLE_STARS = [
+    "*a.b = c", "*a[0] = b", "*a, *b = c", "(*a), b = c", "(*a,), b = c", "[*a, b], *c = d", "[*a, *b] = c",
+    "*a, (b, *c) = d", "(a, *b), *c = d", "*a, b, *c = d", "a, *b, c = d", "a, *b, *c = d", "for *a, *b in c: d",
+    "for (*a), b in c: d", "for a, (*b, c) in d: e", "*a, *b", "x = *a, *b", "(*a, *b)", "[*a, *b]", "(*a) = b",
+    "(a, *b) = c", "(a, *b), c = d", "for *a.b in c: d", "[x for *a, *b in c]", "[x for a, *b in c]", "*a, [*b] = c",
+    "(*a, *b) = c", "((*a, b), *c), *d = e", "a = *b, *c = d", "*a, b = *c, d = e", "*a, *b += c",
+    "([*a], *b) = c", "(*a, (b)) = c", "f(*a, *b).c = d", "(f(*a, *b), *c) = d", "[*a, *b][0] = c", "x[*a, *b] = c",
+    "*x[*a, *b], c = d", "(*a)", "(*a).b = c", "*a.b, *c = d", "*a.b, c.d = e", "[(*a, b), *c] = d",
+    "def f(/, a): x", "def f(/): x", "lambda /, a: x", "def f(a, /): x", "def f(a=1, /): x", "def f(*, a, /): x",
+    "lambda a, /: x", "def f(a: b, /): x", "def f(*a, /): x", "def f(a, /, b, /): x", "lambda a=1, /, b=2: x",
+]  # fmt: skip
+
+
+# Let through, though CPython refuses them; docs/grammar.md names them. All but the last depend on the text of names.
+GAPS = ["'\\N{DASH}'", "def f():\n  nonlocal x", "from __future__ import a", "with a as ('b'): c"]
 
 
 def compiles(text: str) -> bool:
@@ -147,7 +184,21 @@ def compiles(text: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "text", [*TEXTS, *TARGETS, *COMMENTS, *SPECIFIERS, *WALRUSES, *STARS, *WITH, *MISCELLANEOUS, *MORE]
+    "text",
+    [
+        *TEXTS,
+        *TARGETS,
+        *COMMENTS,
+        *SPECIFIERS,
+        *WALRUSES,
+        *STARS,
+        *WITH,
+        *MISCELLANEOUS,
+        *MORE,
+        *FUTURE,
+        *JOINED,
+        *SINGLE_STARS,
+    ],
 )
 def test_a_text_may_end_where_cpython_compiles_it(python: Language, text: str) -> None:
     assert can_end(python, text.encode() + b"\n") == compiles(text + "\n")

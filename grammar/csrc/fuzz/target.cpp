@@ -77,6 +77,7 @@ StackRule stack_rule_of(Reader& r) {
     rule.settle = array_of<u16>(r);
     rule.lex_flags = array_of<u32>(r);
     rule.merged = array_of<u16>(r);
+    rule.tops = array_of<u16>(r);
     return rule;
 }
 
@@ -103,6 +104,10 @@ RuleTables rule_tables_of(Reader& r) {
     t.line_comments = array_of<u16>(r);
     t.line_ends = array_of<u16>(r);
     t.in_line_flag = r.value<u32>();
+    t.named = r.value<u16>();
+    t.own = r.value<u16>();
+    t.naming_flag = r.value<u32>();
+    t.own_ends = r.text();
     for (u64 n = r.value<u64>(); n > 0; n--) t.rules.push_back(stack_rule_of(r));
     for (u64 n = r.value<u64>(); n > 0; n--) t.filters.push_back(lexeme_filter_of(r));
     return t;
