@@ -206,9 +206,21 @@ u32 Closing::distance(NodeId below, u16 lr, u32 depth) {
 }
 
 std::string Closing::indentation(const Indent& i) const {
-    // Tabs first: each adds 8 to the column and 1 to the second count.
-    const u32 tabs = (i.column - i.alt_column) / 7;
-    return std::string(tabs, '\t') + std::string(i.alt_column - tabs, ' ');
+    // A tab goes to the next multiple of 8, and up to seven blanks before it count in the second count alone.
+    for (u32 tabs = i.column / 8;; tabs--) {
+        const u32 behind = i.column - 8 * tabs;
+        u32 before = i.alt_column - tabs - behind;  // wraps where there are too few
+        if (before <= 7 * tabs) {
+            std::string text;
+            for (u32 n = 0; n < tabs; n++) {
+                const u32 here = std::min<u32>(7, before);
+                text.append(here, ' ') += '\t';
+                before -= here;
+            }
+            return text.append(behind, ' ');
+        }
+        if (tabs == 0) return std::string(i.column, ' ');
+    }
 }
 
 void Closing::line_candidates(const Thread& thread, std::vector<std::string>& out) const {

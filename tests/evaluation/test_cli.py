@@ -72,7 +72,11 @@ def test_a_temperature_that_is_named_wins_over_the_arms_own(
     problems: Path, service: ToyService, words: tuple[str, ...], sent: float
 ) -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 1}
-    service.reply = lambda *_: (200, {"code": "x = 1\n", "finish_reason": "stop", "usage": usage})  # pyright: ignore[reportUnknownLambdaType]
+
+    def reply(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        return 200, {"code": "x = 1\n", "finish_reason": "stop", "usage": usage}
+
+    service.reply = reply
     assert run(service.url, problems, "--arm", "n5-logprob", "--output", "r", *words) == 0
     assert {body["temperature"] for _, body in service.seen} == {sent}
     assert json.loads(Path("r/run.json").read_text())["temperature"] == sent
@@ -207,8 +211,8 @@ def test_an_interrupt_keeps_what_is_under_way_and_a_second_one_leaves_it(
     asked, answered = threading.Barrier(3), threading.Event()
 
     def slow(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        asked.wait(20)
-        answered.wait(20)
+        asked.wait(120)
+        answered.wait(120)
         return deterministic(path, body)
 
     service.reply = slow
@@ -226,7 +230,7 @@ def test_an_interrupt_keeps_what_is_under_way_and_a_second_one_leaves_it(
     with subprocess.Popen(
         [sys.executable, "-m", "evaluation", "run", *words], stderr=subprocess.PIPE, text=True
     ) as run:
-        asked.wait(20)
+        asked.wait(120)
         assert run.stderr is not None
         run.send_signal(signal.SIGINT)
         said = ""
@@ -236,7 +240,7 @@ def test_an_interrupt_keeps_what_is_under_way_and_a_second_one_leaves_it(
             answered.set()
         else:
             run.send_signal(signal.SIGINT)
-        assert "the same command goes on" in run.communicate(timeout=20)[1]
+        assert "the same command goes on" in run.communicate(timeout=120)[1]
         answered.set()
     assert run.returncode == 130
     # Two of three were asked for at once; the third was not asked for after the interrupt.

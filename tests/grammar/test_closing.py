@@ -39,6 +39,15 @@ def test_the_bound_on_tokens_can_be_kept(python: Language) -> None:
     assert matcher.min_tokens_to_end == 0
 
 
+@pytest.mark.parametrize("indent", ["   \t", "\t", " \t ", "\t\t  ", "       \t\t", "  \t \t", "        ", "\x0c  "])
+def test_blocks_are_closed_whatever_their_indentation_is_made_of(python: Language, indent: str) -> None:
+    vocabulary = TokenVocabulary.from_bytes([*(bytes([b]) for b in range(256)), None], eos_ids=[256])
+    prefix = f"def f():\n{indent}try:\n{indent} x = (1,\n".encode()
+    closing = SyntaxMatcher(python, vocabulary, prefix).closing_bytes()
+    assert closing is not None
+    compile(prefix + closing, "closed", "exec")
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_with_a_suffix_the_text_ends_exactly_where_the_whole_is_valid(language: Language, seed: int) -> None:
     rng = random.Random(seed)
