@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from grammar import Language, SyntaxMatcher, can_end, load_language
+from grammar import Language, SyntaxMatcher, TokenVocabulary, can_end, load_language
 from tests.grammar.conftest import sources, vocabulary_of
 
 
@@ -39,7 +39,9 @@ def test_the_bound_on_tokens_can_be_kept(python: Language) -> None:
     assert matcher.min_tokens_to_end == 0
 
 
-@pytest.mark.parametrize("indent", ["   \t", "\t", " \t ", "\t\t  ", "       \t\t", "  \t \t", "        ", "\x0c  "])
+@pytest.mark.parametrize(
+    "indent", ["   \t", "\t", " \t ", "\t\t  ", "       \t\t", "  \t \t", "        ", "\x0c  "]
+)
 def test_blocks_are_closed_whatever_their_indentation_is_made_of(python: Language, indent: str) -> None:
     vocabulary = TokenVocabulary.from_bytes([*(bytes([b]) for b in range(256)), None], eos_ids=[256])
     prefix = f"def f():\n{indent}try:\n{indent} x = (1,\n".encode()
