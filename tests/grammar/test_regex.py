@@ -28,8 +28,10 @@ def matches(pattern: str, text: str) -> bool:
 @given(data=st.data())
 def test_the_automaton_accepts_what_re_accepts(pattern: str, data: st.DataObject) -> None:
     alphabet = "0123456789abcdefxXoObBeEjJuUN_.+-\\{}#\n\r!rsq é"
-    text = data.draw(st.one_of(st.from_regex(pattern, fullmatch=True), st.text(alphabet, max_size=8)))
-    expected = re.fullmatch(pattern, text, re.ASCII) is not None
+    # Our sets of characters beyond ASCII, to which none of these belongs; to `re` they would be control characters.
+    reference = re.sub(r"\\[12]", "", pattern)
+    text = data.draw(st.one_of(st.from_regex(reference, fullmatch=True), st.text(alphabet, max_size=8)))
+    expected = re.fullmatch(reference, text, re.ASCII) is not None
     assert matches(pattern, text) == expected
 
 
