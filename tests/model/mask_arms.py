@@ -1,10 +1,7 @@
 """One engine in this process, given batches of masked and other requests; prints what came out as JSON.
 
 Run by test_syntax_engine.py, once per engine:  python tests/model/mask_arms.py <model>
-Standard input: {"engine": {...}, "asynchronous": bool, "more": {...}, "batches": [[{...}, ...], ...]}; see `Job`.
-
-Asynchronous scheduling is switched off by vLLM on CPUs ("not required"), after everybody else has had a say. It is
-switched on again here; streams and events, of which a CPU has none, do nothing, since nothing runs beside anything.
+Standard input: {"engine": {...}, "more": {...}, "batches": [[{...}, ...], ...]}, requests as `_params` takes them.
 """
 
 from __future__ import annotations
@@ -12,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +17,6 @@ from service.hardware import detect
 from service.model_shape import ModelShape
 from service.settings import load_settings
 from service.syntax_spec import REPORT_KEY, SyntaxCounts
-
-
-class _Nothing:
-    """A stream or an event that does nothing."""
-
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def __getattr__(self, _: str) -> Any:
-        return _Nothing
-
-
-def allow_asynchronous() -> None:
-    """Have the engine schedule a step while the last one runs."""
-    import torch
-    from vllm.platforms.cpu import CpuPlatform
-
-    check = CpuPlatform.check_and_update_config
-
-    def check_and_switch_on(vllm_config: Any) -> None:
-        check(vllm_config)
-        vllm_config.scheduler_config.async_scheduling = True
-
-    CpuPlatform.check_and_update_config = staticmethod(check_and_switch_on)
-    for name in ("Stream", "Event"):
-        setattr(torch.cuda, name, _Nothing)
-    torch.cuda.current_stream = _Nothing
-    torch.cuda.stream = nullcontext
 
 
 def main() -> None:
@@ -59,8 +28,6 @@ def main() -> None:
     from vllm import LLM
     from vllm.inputs import TokensPrompt
 
-    if job["asynchronous"]:
-        allow_asynchronous()
     arguments: dict[str, Any] = {
         **resolved.engine_args(model),
         "distributed_executor_backend": "uni",
@@ -70,7 +37,6 @@ def main() -> None:
     del arguments["enable_log_requests"]  # of the asynchronous engine alone
     engine: Any = LLM(**arguments)
     tokenizer = engine.get_tokenizer()
-    core = engine.llm_engine.engine_core.engine_core
     batches: list[list[dict[str, Any]]] = []
     steps: list[dict[str, float]] = []
     for batch in job["batches"]:
@@ -82,8 +48,6 @@ def main() -> None:
         preempted = _metrics(engine)["vllm:num_preemptions"]
         steps.append({"preempted": preempted - sum(step["preempted"] for step in steps)})
     result = {
-        "scheduler": type(core.scheduler).__name__,
-        "queue": core.batch_queue_size,
         "batches": batches,
         "steps": steps,
         "metrics": _metrics(engine),

@@ -1,4 +1,4 @@
-"""The mask where the engine does what it seldom does: preemption, asynchronous scheduling, a draft model.
+"""The mask where the engine does what it seldom does: preemption, a draft model.
 
 Engines of their own in float32, so that what a batch's size does to bfloat16 sums plays no part in what is compared.
 """
@@ -41,13 +41,10 @@ def model_folder() -> str:
     return str(folder)
 
 
-def run(
-    batches: list[list[Request]], *, asynchronous: bool = False, more: Any = None, **engine: Any
-) -> dict[str, Any]:
+def run(batches: list[list[Request]], *, more: Any = None, **engine: Any) -> dict[str, Any]:
     options = {f"engine.{name}": value for name, value in engine.items()}
     job = {
         "engine": {"engine.dtype": "float32", **options},
-        "asynchronous": asynchronous,
         "more": more or {},
         "batches": batches,
     }
@@ -111,22 +108,10 @@ def mixed_batch() -> list[Request]:
     ]  # fmt: skip
 
 
-def test_asynchronous_scheduling_changes_no_answer() -> None:
-    batch = mixed_batch()
-    waiting = run([batch], kv_cache_bytes=1 << 27)
-    ahead = run([batch], asynchronous=True, kv_cache_bytes=1 << 27)
-    assert (waiting["scheduler"], waiting["queue"]) == ("MaskingScheduler", 1)
-    assert (ahead["scheduler"], ahead["queue"]) == ("MaskingAsyncScheduler", 2)
-    check(batch, ahead["batches"][0])
-    assert tokens(ahead["batches"][0]) == tokens(waiting["batches"][0])
-
-
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_draft_models_guesses_are_held_to_the_mask(asynchronous: bool) -> None:
+def test_a_draft_models_guesses_are_held_to_the_mask() -> None:
     batch = mixed_batch()
     draft = {"method": "draft_model", "model": model_folder(), "num_speculative_tokens": 3}
     more = {"speculative_config": draft}
-    guessed = run([batch], asynchronous=asynchronous, more=more, kv_cache_bytes=1 << 27)
-    assert guessed["scheduler"] == ("MaskingAsyncScheduler" if asynchronous else "MaskingScheduler")
+    guessed = run([batch], more=more, kv_cache_bytes=1 << 27)
     assert guessed["metrics"]["vllm:spec_decode_num_accepted_tokens"] > 0
     check(batch, guessed["batches"][0])
