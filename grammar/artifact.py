@@ -26,9 +26,7 @@ from grammar.warmup import warm_texts
 FORMAT = 2
 WARM_TOKENS = 4000  # met again after loading: results that depend on parser stacks are not kept
 BUILD_BYTES = 1 << 28  # of stored results while building, so that none is dropped before it is saved
-ANTICIPATED_BYTES = (
-    40 << 20
-)  # of stored results; rare states are added up to here, and an engine in use keeps 56 MB
+ANTICIPATED_BYTES = 40 << 20  # rare states are added up to here; an engine in use keeps at most 56 MB
 _LOG = logging.getLogger(__name__)
 
 
@@ -70,6 +68,9 @@ def prepare_engine(
         body = builder.save()
         del builder
         _save(body, path, language, vocabulary)
+        engine = _native.Engine(
+            language.native, vocabulary.native
+        )  # the first may hold half of a refused file
         engine.load(body)
         warm_ids = _warm_ids(language, vocabulary, texts, tokenize)
     _warm(engine, _some(warm_ids, WARM_TOKENS))

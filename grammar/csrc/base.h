@@ -162,6 +162,17 @@ public:
         if (slots_[i].key == 0) count_++;
         slots_[i] = {key + 1, value};
     }
+    // The number of a thing among different ones: the known one for which equals(number) holds, else what add() gives.
+    // `key` is the thing's hash; others with the same key are passed over.
+    template <class Equals, class Add>
+    u32 intern(u64 key, const Equals& equals, const Add& add) {
+        for (key >>= 1;; key = mix64(key) >> 1) {
+            u32 id = get(key);
+            if (id != kNone && !equals(id)) continue;
+            if (id == kNone) put(key, id = add());
+            return id;
+        }
+    }
     void prefetch(u64 key) const { __builtin_prefetch(&slots_[mix64(key) & (slots_.size() - 1)]); }
     std::size_t size() const { return count_; }
     std::size_t bytes() const { return slots_.size() * sizeof(Slot); }

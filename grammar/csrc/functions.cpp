@@ -56,16 +56,12 @@ FunctionId Functions::restricted(FunctionId f, const TerminalSet& inside, const 
 }
 
 FilterId Functions::filter_of(const Filter& filter) {
-    for (u64 key = hash_combine(filter.inside.hash(), filter.completed.hash()) >> 1;; key = mix64(key) >> 1) {
-        const u32 id = filter_ids_.get(key);
-        if (id == kNone) {
-            if (filters_.size() >= 1u << 24) throw GrammarError("too many filters of terminals");
-            filters_.push_back(filter);
-            filter_ids_.put(key, static_cast<u32>(filters_.size() - 1));
-            return static_cast<FilterId>(filters_.size() - 1);
-        }
-        if (filters_[id].inside == filter.inside && filters_[id].completed == filter.completed) return id;
-    }
+    const auto equals = [&](u32 id) { return filters_[id].inside == filter.inside && filters_[id].completed == filter.completed; };
+    return filter_ids_.intern(hash_combine(filter.inside.hash(), filter.completed.hash()), equals, [&] {
+        if (filters_.size() >= 1u << 24) throw GrammarError("too many filters of terminals");
+        filters_.push_back(filter);
+        return static_cast<FilterId>(filters_.size() - 1);
+    });
 }
 
 FunctionId Functions::united(const std::vector<FunctionId>& functions) {
@@ -91,15 +87,10 @@ u32 Functions::keywords_for(FunctionId f, u32 valid) {
 }
 
 u32 Functions::keyword_set_of(const TerminalSet& words) {
-    for (u64 key = words.hash() >> 1;; key = mix64(key) >> 1) {
-        const u32 id = keyword_set_ids_.get(key);
-        if (id == kNone) {
-            keyword_sets_.push_back(words);
-            keyword_set_ids_.put(key, static_cast<u32>(keyword_sets_.size() - 1));
-            return static_cast<u32>(keyword_sets_.size() - 1);
-        }
-        if (keyword_sets_[id] == words) return id;
-    }
+    return keyword_set_ids_.intern(words.hash(), [&](u32 id) { return keyword_sets_[id] == words; }, [&] {
+        keyword_sets_.push_back(words);
+        return static_cast<u32>(keyword_sets_.size() - 1);
+    });
 }
 
 RecordId Functions::base(FunctionId f, u32 valid) {

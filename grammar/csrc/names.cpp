@@ -3,16 +3,11 @@
 namespace codefusion {
 
 ScopeId Names::cell(const Cell& c) {
-    for (u64 key = hash_combine(static_cast<u64>(c.outer) << 32 | c.depth, c.text) >> 1;; key = mix64(key) >> 1) {
-        const u32 known = cell_ids_.get(key);
-        if (known == kNone) {
-            cells_.push_back(c);
-            cell_ids_.put(key, static_cast<u32>(cells_.size() - 1));
-            return static_cast<ScopeId>(cells_.size() - 1);
-        }
-        const Cell& k = cells_[known];
-        if (k.outer == c.outer && k.depth == c.depth && k.text == c.text) return known;
-    }
+    const auto equals = [&](u32 id) { return cells_[id].outer == c.outer && cells_[id].depth == c.depth && cells_[id].text == c.text; };
+    return cell_ids_.intern(hash_combine(static_cast<u64>(c.outer) << 32 | c.depth, c.text), equals, [&] {
+        cells_.push_back(c);
+        return static_cast<ScopeId>(cells_.size() - 1);
+    });
 }
 
 u32 Names::intern(std::string_view text) {

@@ -107,15 +107,10 @@ bool StackForest::accepts_end(NodeId node) {
 }
 
 u32 StackForest::intern_valid(const Valid& v) {
-    for (u64 key = hash_combine(v.terminals.hash(), v.keywords.hash()) >> 1;; key = mix64(key) >> 1) {
-        const u32 id = valid_ids_.get(key);
-        if (id == kNone) {
-            valid_.push_back(v);
-            valid_ids_.put(key, static_cast<u32>(valid_.size() - 1));
-            return static_cast<u32>(valid_.size() - 1);
-        }
-        if (valid_[id] == v) return id;
-    }
+    return valid_ids_.intern(hash_combine(v.terminals.hash(), v.keywords.hash()), [&](u32 id) { return valid_[id] == v; }, [&] {
+        valid_.push_back(v);
+        return static_cast<u32>(valid_.size() - 1);
+    });
 }
 
 StackForest::Valid StackForest::valid_before_reductions(StateId state) const {

@@ -33,7 +33,7 @@ u64 suffix_key(const std::vector<u32>& packed) {
 u64 ids_key(const std::vector<u32>& ids) {
     u64 h = ids.size();
     for (u32 id : ids) h = hash_combine(h, id);
-    return h >> 1;
+    return h;
 }
 
 }  // namespace
@@ -181,7 +181,7 @@ void TokenSplits::remember_suffixes(SuffixId id) {
 
 void TokenSplits::remember_set(SetId id) {
     const TokenSet& t = *sets_[id];
-    u64 key = t.words.empty() ? ids_key(t.ids) : hash_words(t.words.data(), t.words.size()) >> 1;
+    u64 key = (t.words.empty() ? ids_key(t.ids) : hash_words(t.words.data(), t.words.size())) >> 1;
     while (set_ids_.get(key) != kNone) key = mix64(key) >> 1;
     set_ids_.put(key, id);
 }
@@ -214,33 +214,23 @@ SetId TokenSplits::intern_set(std::vector<u32>& ids) {
     }
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-    for (u64 key = ids_key(ids);; key = mix64(key) >> 1) {
-        const u32 id = set_ids_.get(key);
-        if (id == kNone) {
-            auto t = std::make_unique<TokenSet>();
-            t->count = static_cast<u32>(ids.size());
-            t->ids = ids;
-            sets_.push_back(std::move(t));
-            set_ids_.put(key, static_cast<u32>(sets_.size() - 1));
-            return static_cast<u32>(sets_.size() - 1);
-        }
-        if (sets_[id]->ids == ids) return id;
-    }
+    return set_ids_.intern(ids_key(ids), [&](u32 id) { return sets_[id]->ids == ids; }, [&] {
+        auto t = std::make_unique<TokenSet>();
+        t->count = static_cast<u32>(ids.size());
+        t->ids = ids;
+        sets_.push_back(std::move(t));
+        return static_cast<u32>(sets_.size() - 1);
+    });
 }
 
 SetId TokenSplits::intern_words(std::vector<u64> words, u32 count) {
-    for (u64 key = hash_words(words.data(), words.size()) >> 1;; key = mix64(key) >> 1) {
-        const u32 id = set_ids_.get(key);
-        if (id == kNone) {
-            auto t = std::make_unique<TokenSet>();
-            t->count = count;
-            t->words = std::move(words);
-            sets_.push_back(std::move(t));
-            set_ids_.put(key, static_cast<u32>(sets_.size() - 1));
-            return static_cast<u32>(sets_.size() - 1);
-        }
-        if (sets_[id]->words == words) return id;
-    }
+    return set_ids_.intern(hash_words(words.data(), words.size()), [&](u32 id) { return sets_[id]->words == words; }, [&] {
+        auto t = std::make_unique<TokenSet>();
+        t->count = count;
+        t->words = std::move(words);
+        sets_.push_back(std::move(t));
+        return static_cast<u32>(sets_.size() - 1);
+    });
 }
 
 SplitId TokenSplits::split(ConfigId config, SuffixId rests) {

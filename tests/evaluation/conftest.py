@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from evaluation.errors import SandboxMissingError
+from evaluation.scoring import Scorer
+
 Reply = tuple[int, dict[str, Any]]
 
 
@@ -38,6 +41,15 @@ class ToyService:
     url: str = ""
     reply: Callable[[str, dict[str, Any]], Reply] = deterministic
     seen: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+
+
+@pytest.fixture
+def sandbox() -> None:
+    """Skip where no sandbox works."""
+    try:
+        Scorer()
+    except SandboxMissingError as error:
+        pytest.skip(f"no sandbox works here: {error}")
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from evaluation.cli import main
-from evaluation.errors import SandboxMissingError
 from evaluation.records import read_records
-from evaluation.scoring import Scorer
 from tests.evaluation.conftest import ToyService, deterministic
 from tests.evaluation.rows import human_eval_row, write_rows
+
+pytestmark = pytest.mark.usefixtures("sandbox")
 
 
 @pytest.fixture
@@ -23,14 +23,6 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CODEFUSION_DATA", raising=False)
     return write_rows(tmp_path / "own.jsonl", [human_eval_row(f"Own/{number}") for number in range(3)])
-
-
-@pytest.fixture(autouse=True)
-def sandbox() -> None:
-    try:
-        Scorer()
-    except SandboxMissingError as error:
-        pytest.skip(f"no sandbox works here: {error}")
 
 
 def run(url: str, problems: Path, *more: str) -> int:

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from evaluation.cli import main
-from evaluation.errors import ConfigError, SandboxMissingError
+from evaluation.errors import ConfigError
 from evaluation.records import Record, read_records
 from evaluation.reselect import Rule, chosen_by
 from evaluation.run_folder import RunConfig
-from evaluation.scoring import Scorer
 from tests.evaluation.conftest import ToyService
 from tests.evaluation.rows import human_eval_row, write_rows
 
@@ -93,13 +92,10 @@ def test_a_refused_prompt_stays_refused_under_each_rule() -> None:
     assert chosen_by(Rule.LOGPROB, refused, config("examples")) == [refused]
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_one_sampling_serves_every_selection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: ToyService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    try:
-        Scorer()
-    except SandboxMissingError as error:
-        pytest.skip(f"no sandbox works here: {error}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CODEFUSION_DATA", raising=False)
     problems = write_rows(tmp_path / "own.jsonl", [human_eval_row(f"Own/{number}") for number in range(3)])

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from evaluation.cli import main
-from evaluation.errors import ConfigError, SandboxMissingError
+from evaluation.errors import ConfigError
 from evaluation.records import Record, read_records
 from evaluation.run_folder import RunConfig
-from evaluation.scoring import Scorer
 from evaluation.unmasking import is_untouched, unmasked_arm
 from tests.evaluation.conftest import ToyService
 from tests.evaluation.rows import human_eval_row, write_rows
@@ -54,13 +53,10 @@ def test_only_a_greedy_masked_run_can_be_unmasked(
         unmasked_arm(config)
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_only_what_the_mask_changed_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: ToyService
 ) -> None:
-    try:
-        Scorer()
-    except SandboxMissingError as error:
-        pytest.skip(f"no sandbox works here: {error}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CODEFUSION_DATA", raising=False)
     names = ("add", "sum_of")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +83,20 @@ def test_a_file_that_does_not_fit_is_built_anew_and_says_why(
     assert again.source == "built"
     assert reason in again.reason
     assert prepare_engine(python, vocabulary(python), tmp_path, texts=texts).source == "cache"
+
+
+def test_a_file_that_only_the_native_core_refuses_is_built_anew(python: Language, tmp_path: Path) -> None:
+    texts = [b"x = [1, (2, 3)]\n"]
+    path = prepare_engine(python, vocabulary(python), tmp_path, texts=texts).path
+    head, _, body = path.read_bytes().partition(b"\n")
+    body = body[:-1]
+    checksum = hashlib.blake2b(body, digest_size=16).hexdigest()
+    header = json.loads(head) | {"bytes": len(body), "checksum": checksum}
+    path.write_bytes(json.dumps(header).encode() + b"\n" + body)
+    vocab = vocabulary(python)
+    again = prepare_engine(python, vocab, tmp_path, texts=texts)
+    assert (again.source, "cut short" in again.reason) == ("built", True)
+    assert masks(python, vocab) == masks(python, vocabulary(python))
 
 
 def test_the_native_core_refuses_bytes_that_are_cut_anywhere(python: Language) -> None:
