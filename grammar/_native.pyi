@@ -1,6 +1,10 @@
 """Contract of the native core (sources in csrc/). Python code outside this package uses grammar's own classes."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 __file__: str
 
@@ -12,6 +16,18 @@ def read_symbols(grammar: object) -> tuple[list[str], int]:
 
 def merge_states(grammar: object, rules: object) -> list[bytes]:
     """For every stack rule: triples of 16-bit numbers (parser state, rule state, the state that stands for it)."""
+
+def mask_logits(
+    type: str,  # noqa: A002
+    logits: int,
+    row_bytes: int,
+    rows: Sequence[int],
+    masks: int,
+    mask_bytes: int,
+    mask_rows: Sequence[int],
+    width: int,
+) -> list[bool]:
+    """See grammar.logits.mask_logits; `logits` and `masks` are addresses, and nothing is checked."""
 
 class Language:
     """A grammar's tables, learnt lexers and rules; immutable."""
@@ -93,7 +109,7 @@ class Matcher:
     def accept_bytes(self, data: bytes) -> bool: ...
     def rollback(self, num_tokens: int) -> None: ...
     def reset(self) -> None: ...
-    def fill_pointer(self, address: int) -> None: ...
+    def fill_row(self, row: npt.NDArray[np.int32]) -> None: ...
     def closing_bytes(self) -> bytes | None: ...
     def time_tokens(self, ids: list[int]) -> tuple[list[float], list[float], list[float], list[bool]]:
         """Nanoseconds of mask and accept a token, those spent on splits, and whether the token was allowed."""

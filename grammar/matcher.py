@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from grammar import _native
@@ -44,7 +46,15 @@ class SyntaxMatcher:
             )
         if not 0 <= row < bitmask.shape[0]:
             raise MaskShapeError(f"expected a row below {bitmask.shape[0]}, got {row}")
-        self._native.fill_pointer(bitmask.data_ptr() + 4 * row * bitmask.stride(0))
+        self.fill_row(bitmask[row].numpy())
+
+    def fill_row(self, row: npt.NDArray[np.int32]) -> None:
+        """Mark which tokens may follow, in one row.
+
+        row     int32[>= ceil(width / 32)], contiguous; as in `fill_bitmask`
+        Raises  NativeError for a row that is too short, TypeError for another kind of array.
+        """
+        self._native.fill_row(row)
 
     def accept_token(self, token_id: int) -> bool:
         """Take one token; False (and no change) when it is not allowed."""

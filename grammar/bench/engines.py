@@ -85,7 +85,7 @@ def make_ours(language: str, tokens: Tokens, cache: Path, *, native_loop: bool) 
     def begin() -> Text:
         matcher = SyntaxMatcher(loaded, vocabulary).native
         return Text(
-            functools.partial(matcher.fill_pointer, row.ctypes.data),
+            functools.partial(matcher.fill_row, row),
             matcher.accept_token,
             lambda: matcher.can_end,
         )

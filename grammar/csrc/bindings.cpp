@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -10,6 +11,7 @@
 #include <nanobind/stl/shared_ptr.h>
 
 #include "artifact.h"
+#include "logits.h"
 #include "matcher.h"
 #include "merging.h"
 
@@ -175,6 +177,20 @@ NB_MODULE(_native, m) {
             for (u32 i = 0; i < l.table.num_symbols; i++) names.push_back(l.table.symbol_name(i));
             return names;
         });
+    m.def("mask_logits", [](const std::string& type, u64 logits, u64 row_bytes, const std::vector<u32>& rows, u64 masks,
+                            u64 mask_bytes, const std::vector<u32>& mask_rows, u64 width) {
+        static const std::unordered_map<std::string, LogitType> kTypes = {
+            {"bfloat16", LogitType::kBfloat16}, {"float16", LogitType::kFloat16}, {"float32", LogitType::kFloat32}};
+        const auto found = kTypes.find(type);
+        if (found == kTypes.end() || rows.size() != mask_rows.size())
+            throw GrammarError("expected a type of logits that is known, and a row of the mask for each");
+        std::vector<bool> is_taken;
+        nb::gil_scoped_release release;
+        for (std::size_t i = 0; i < rows.size(); i++)
+            is_taken.push_back(mask_logits(found->second, reinterpret_cast<void*>(logits + rows[i] * row_bytes),
+                                           reinterpret_cast<const u32*>(masks + mask_rows[i] * mask_bytes), width));
+        return is_taken;
+    });
     nb::class_<Session>(m, "Session")
         .def("__init__", [](Session* s, std::shared_ptr<Language> l) { new (s) Session(std::move(l)); })
         .def("feed", [](Session& s, nb::bytes data) {
@@ -287,8 +303,12 @@ NB_MODULE(_native, m) {
         })
         .def("rollback", &Matcher::rollback)
         .def("reset", &Matcher::reset)
-        .def("fill_pointer", [](Matcher& x, u64 address) { x.fill_bitmask(reinterpret_cast<std::int32_t*>(address)); },
-             nb::call_guard<nb::gil_scoped_release>())
+        .def("fill_row", [](Matcher& x, const nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>& row) {
+            if (row.shape(0) < (x.engine()->vocabulary->width + 31) / 32)
+                throw GrammarError("expected a row of at least ceil(width / 32) words");
+            nb::gil_scoped_release release;
+            x.fill_bitmask(row.data());
+        }, nb::arg("row").noconvert())
         .def_prop_ro("can_end", &Matcher::can_end)
         .def_prop_ro("is_terminated", &Matcher::is_terminated)
         .def_prop_ro("num_accepted", &Matcher::num_accepted)

@@ -2,7 +2,7 @@
 
 namespace codefusion {
 
-Lexer::Lexer(const ts::Language* l, const RuleTables* rules, u32 verify_words) : language(l) {
+LexerTables::LexerTables(const ts::Language* l, const RuleTables* rules, u32 verify_words) {
     AutomatonLearner learner(l);
     if (verify_words != 0) learner.verify(verify_words, 1);
     classes = learner.classes;
@@ -16,15 +16,10 @@ Lexer::Lexer(const ts::Language* l, const RuleTables* rules, u32 verify_words) :
     }
     main = apply_filters(main, classes, rules->filters, rules->character_sets, bad);
     main.glue(rules->glued, bad);
-    set_blanks(rules);
 }
 
-Lexer::Lexer(const ts::Language* l, const CharClasses& c, const Automaton& m, const Automaton& k, const RuleTables* rules)
-    : language(l), classes(c), main(m), keywords(k) {
-    set_blanks(rules);
-}
-
-void Lexer::set_blanks(const RuleTables* rules) {
+Lexer::Lexer(const ts::Language* l, const LexerTables& tables, const RuleTables* rules)
+    : language(l), classes(tables.classes), main(tables.main), keywords(tables.keywords) {
     keyword_capture_ = language->keyword_lex_fn != nullptr ? language->keyword_capture_token : kNoSymbol;
     blanks_restricted_ = !rules->blanks.empty();
     for (char c : rules->blanks) blank_[static_cast<u8>(c) & 127] = true;

@@ -37,6 +37,14 @@ struct LexOutcome {
     bool crossed_newline = false;  // kResolve: a logical line has to be ended first
 };
 
+// What a language's lexers read by; immutable and shared by all of them.
+struct LexerTables {
+    // Learns the automata (and checks them with random words).
+    LexerTables(const ts::Language* language, const RuleTables* rules, u32 verify_words);
+    CharClasses classes;
+    Automaton main, keywords;
+};
+
 class Lexer;
 
 // A language's hand-written external scanner. It reads whole characters and keeps its state in LexState.
@@ -57,11 +65,8 @@ constexpr u32 kEndOfText = 0xffffffffu;
 
 class Lexer {
 public:
-    // Learns the automata (and checks them with random words).
-    Lexer(const ts::Language* language, const RuleTables* rules, u32 verify_words);
-    // Takes automata learnt before.
-    Lexer(const ts::Language* language, const CharClasses& classes, const Automaton& main, const Automaton& keywords,
-          const RuleTables* rules);
+    // The tables must outlive the lexer.
+    Lexer(const ts::Language* language, const LexerTables& tables, const RuleTables* rules);
 
     void attach(StateTable* states, std::unique_ptr<Scanner> scanner);
     // Ready for a lexeme that begins at `offset` of the run's text.
@@ -78,13 +83,12 @@ public:
     void start_internal(ModeId mode, LexState& s) const;
 
     const ts::Language* language;
-    CharClasses classes;
-    Automaton main, keywords;
+    const CharClasses& classes;
+    const Automaton &main, &keywords;
     StateTable* states = nullptr;
     std::unique_ptr<Scanner> scanner;
 
 private:
-    void set_blanks(const RuleTables* rules);
     LexOutcome read(LexState& s, u32 code_point, u32 char_start, u32 next_offset) const;
 
     u16 keyword_capture_;

@@ -16,10 +16,11 @@ Language::Language(const ts::Language* grammar, RuleTables r, const std::string&
     : table(grammar), rules(std::move(r)), lexer(grammar, &rules, verify_words), scanner_name(scanner) {
     if (scanner.empty() && grammar->external_token_count != 0 && grammar->external_scanner.scan != nullptr)
         throw GrammarError("the grammar has external tokens; expected the name of their scanner");
+    rules.prepare(table.num_terminals + static_cast<u32>(rules.pseudo_base.size()), table.num_states);
 }
 
 Recognizer::Recognizer(const Language& l)
-    : language(&l), lexer(l.table.source, l.lexer.classes, l.lexer.main, l.lexer.keywords, &l.rules),
+    : language(&l), lexer(l.table.source, l.lexer, &l.rules),
       states(&l.table, &l.rules), forest(&states), names(&l.rules) {
     lexer.attach(&states, make_scanner(l.scanner_name, l.table.source));
     indents.push_back({0, 0, 0});

@@ -16,7 +16,7 @@ public:
     Language(const ts::Language* grammar, RuleTables rules, const std::string& scanner, u32 verify_words);
     ParseTable table;
     RuleTables rules;
-    Lexer lexer;                 // attached to a StateTable by its Recognizer copy
+    LexerTables lexer;
     std::string scanner_name;
     u64 fingerprint = 0;         // of everything that decides the language; artefacts carry it
 };

@@ -2,9 +2,8 @@
 
 namespace codefusion {
 
-RuleContexts::RuleContexts(const RuleTables* tables, u32 num_terminals_all)
-    : tables_(tables), num_terminals_all_(num_terminals_all) {
-    for (const StackRule& r : tables->rules) {
+void RuleTables::prepare(u32 num_terminals_all, u32 num_parser_states) {
+    for (StackRule& r : rules) {
         const std::size_t n = r.num_states;
         if (n == 0 || n > 0xfff0 || r.shift.size() != n * num_terminals_all || r.lex_flags.size() != n ||
             r.settle.size() != n || std::any_of(r.tops.begin(), r.tops.end(), [n](u16 s) { return s >= n; }))
@@ -13,11 +12,20 @@ RuleContexts::RuleContexts(const RuleTables* tables, u32 num_terminals_all)
             if (table.size() != n * n) throw GrammarError("rule '" + r.name + "': a reduce table has the wrong size");
             for (std::size_t i = 0; i < table.size(); i++)
                 if (table[i] != table[i / n * n]) {  // depends on the top's state, not only on the one below
-                    if (reads_top_.size() <= nonterminal) reads_top_.resize(nonterminal + 1, 0);
-                    reads_top_[nonterminal] = 1;
+                    if (reads_top.size() <= nonterminal) reads_top.resize(nonterminal + 1, 0);
+                    reads_top[nonterminal] = 1;
                 }
         }
+        for (std::size_t i = 0; i + 2 < r.merged.size(); i += 3) {
+            if (r.merged[i] >= num_parser_states || r.merged[i + 1] >= n || r.merged[i + 2] >= n)
+                throw GrammarError("rule '" + r.name + "': its merged states do not fit the grammar");
+            r.merged_ids.put(static_cast<u64>(r.merged[i]) * n + r.merged[i + 1], r.merged[i + 2]);
+        }
     }
+}
+
+RuleContexts::RuleContexts(const RuleTables* tables, u32 num_terminals_all)
+    : tables_(tables), num_terminals_all_(num_terminals_all) {
     intern(std::u16string(tables->rules.size(), u'\0'));
 }
 

@@ -19,6 +19,7 @@ struct StackRule {
     std::vector<u32> lex_flags;                          // by state: bits for the scanner
     std::vector<u16> tops;                               // other states to start from, by level - 1
     std::vector<u16> merged;                             // see merging.h; empty: no state is merged
+    Table merged_ids{16};  // the same, by parser state * num_states + state; made by RuleTables::prepare
 };
 
 // The compiled rules of a language, as grammar/rules/compile.py makes them.
@@ -39,6 +40,11 @@ struct RuleTables {
     u32 naming_flag = 0;
     std::string own_ends;          // characters that may follow `own` and not `named`
     std::string blanks;            // the only characters skipped between lexemes; empty: whatever the grammar skips
+
+    // By nonterminal: a reduction to it asks for the state of the stack's top, not only for the one below.
+    std::vector<u8> reads_top;
+    // Checks the rules against the grammar and makes what is derived from them. Throws GrammarError.
+    void prepare(u32 num_terminals_all, u32 num_parser_states);
 };
 
 using ContextId = u32;
@@ -50,7 +56,7 @@ public:
     ContextId shift(ContextId context, u32 terminal);                          // kNone: rejected
     ContextId reduce(ContextId below, u32 nonterminal, ContextId top);         // kNone: rejected
     u32 lex_flags(ContextId context) const { return flags_[context]; }
-    bool reads_top(u32 nonterminal) const { return nonterminal < reads_top_.size() && reads_top_[nonterminal]; }
+    bool reads_top(u32 nonterminal) const { return nonterminal < tables_->reads_top.size() && tables_->reads_top[nonterminal]; }
     std::size_t size() const { return flags_.size(); }
     const std::u16string& states(ContextId context) const { return states_[context]; }  // one unit a rule
     ContextId intern(const std::u16string& states);
@@ -63,7 +69,6 @@ private:
     u32 num_terminals_all_;
     std::vector<std::u16string> states_;  // one unit a rule
     std::vector<u32> flags_;
-    std::vector<u8> reads_top_;
     std::unordered_map<std::u16string, ContextId> ids_;
 };
 

@@ -14,14 +14,6 @@ StateTable::StateTable(const ParseTable* t, const RuleTables* r)
     for (const u16 terminal : r->line_ends) line_ends.add(terminal);
     for (const u16 terminal : r->line_comments) comments.add(terminal);
     plain_.resize(t->num_states);
-    for (const StackRule& rule : r->rules) {
-        merged_.emplace_back(16);
-        for (std::size_t i = 0; i + 2 < rule.merged.size(); i += 3) {
-            if (rule.merged[i] >= t->num_states || rule.merged[i + 1] >= rule.num_states || rule.merged[i + 2] >= rule.num_states)
-                throw GrammarError("rule '" + rule.name + "': its merged states do not fit the grammar");
-            merged_.back().put(static_cast<u64>(rule.merged[i]) * rule.num_states + rule.merged[i + 1], rule.merged[i + 2]);
-        }
-    }
     for (u32 y = 0; y < t->num_terminals; y++)
         if (t->is_extra(y)) extras_.add(y);
 }
@@ -71,7 +63,7 @@ ModeId StateTable::mode_for(LexMode lex, u32 flags) {
 ContextId StateTable::merged(u16 lr, ContextId context) {
     std::u16string states = contexts_.states(context);
     for (std::size_t i = 0; i < states.size(); i++) {
-        const u32 to = merged_[i].get(static_cast<u64>(lr) * rules->rules[i].num_states + static_cast<u16>(states[i]));
+        const u32 to = rules->rules[i].merged_ids.get(static_cast<u64>(lr) * rules->rules[i].num_states + static_cast<u16>(states[i]));
         if (to != kNone) states[i] = static_cast<char16_t>(to);
     }
     return contexts_.intern(states);

@@ -89,7 +89,6 @@ private:
     std::vector<std::unique_ptr<Plain>> plain_;
     const Plain& plain(u16 lr);
     ContextId reduced(ContextId below, u32 nonterminal, ContextId top);
-    std::vector<Table> merged_;  // by rule: parser state * rule states + rule state -> representative
     Table ids_, shifts_, reduced_, mode_ids_;
     TerminalSet extras_;
 };

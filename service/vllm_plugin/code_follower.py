@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from grammar import SyntaxMatcher
 from service.vllm_plugin.closing import Closing
 from service.vllm_plugin.text_bounds import Tail, TextBounds
@@ -80,15 +78,14 @@ class CodeFollower:
         """Whether a token is one of those that end the code."""
         return holds(self._ends.allowed, token)
 
-    def fill(self, bitmask: torch.Tensor, index: int, position: int, left: int | None) -> Filled:
+    def fill(self, row: Row, position: int, left: int | None) -> Filled:
         """Fill a row. `position` and `left` as in `Closing`; no budget is known where left is None."""
         if left is not None:
             way = self.closing.next_tokens(position, left)
             if way is not None:
-                self._fill_way(bitmask[index].numpy(), way)
+                self._fill_way(row, way)
                 return Filled(closing=True)
-        self._matcher.fill_bitmask(bitmask, index)
-        row: Row = bitmask[index].numpy()
+        self._matcher.fill_row(row)
         # The grammar allows its stop ids exactly where the code can end; its answer is there already.
         can_end = holds(row, self._stop) or self._ends.anywhere
         row &= self._code

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
 
-import torch
 from typing_extensions import override
 
 from service.fences import closes, opening
@@ -82,13 +81,12 @@ class FencedGrammar(SyntaxGrammar):
         return self._places[-1]
 
     @override
-    def _fill(self, bitmask: torch.Tensor, index: int) -> None:
+    def _fill(self, row: Row) -> None:
         place = self._place
-        row: Row = bitmask[index].numpy()
         match place.region:
             case Region.CODE:
                 block = self._blocks[place.block]
-                filled = block.fill(bitmask, index, self._position, self._left)
+                filled = block.fill(row, self._position, self._left)
                 self.note(block, filled)
             case Region.CLOSED if self.counts.closing_forced:
                 row[:] = self._ends

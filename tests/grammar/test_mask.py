@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -181,6 +182,15 @@ def test_wrong_bitmasks_are_refused(python: Language) -> None:
     ):
         with pytest.raises(MaskShapeError):
             matcher.fill_bitmask(bitmask, row)
+    with pytest.raises(ValueError, match="at least ceil"):
+        matcher.fill_row(np.zeros(1, dtype=np.int32))
+    for wrong in (
+        np.zeros(4, dtype=np.int64),
+        np.zeros((1, 4), dtype=np.int32),
+        np.zeros(8, dtype=np.int32)[::2],
+    ):
+        with pytest.raises(TypeError):
+            matcher.fill_row(wrong)
 
 
 @pytest.mark.parametrize(("stops", "width"), [([5], 5), ([], 2)])

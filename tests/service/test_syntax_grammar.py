@@ -264,7 +264,7 @@ def test_an_error_in_the_matcher_makes_the_candidate_permissive(
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("grammar.SyntaxMatcher.fill_bitmask", fail)
+    monkeypatch.setattr("grammar.SyntaxMatcher.fill_row", fail)
     assert len(allowed(grammar)) > len(TOKENS)
     assert grammar.counts.degraded == "internal error in the mask (RuntimeError)"
     assert "the syntax mask failed" in caplog.text
