@@ -45,7 +45,7 @@ def test_what_is_not_allowed_becomes_minus_infinity_and_the_rest_stays(
         assert torch.equal(logits[row], expected)
         first = int(np.argmax(before[row].float().numpy()))
         assert is_taken == (not bool(is_allowed[first]))
-    for row in {2, 4, 5, 7}:
+    for row in (2, 4, 5, 7):
         assert torch.equal(logits[row], before[row])
 
 
