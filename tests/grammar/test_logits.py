@@ -70,7 +70,7 @@ def test_rows_need_not_lie_next_to_each_other() -> None:
 
 def test_what_cannot_be_masked_is_refused() -> None:
     logits, bitmask = torch.zeros(2, 64), np.zeros((2, 2), dtype=np.int32)
-    for wrong, mask, rows, mask_rows, message in (
+    cases: list[tuple[Any, ...]] = [
         (torch.zeros(2, 64, dtype=torch.float64), bitmask, [0], [0], r"float64\[2, 64\]"),
         (torch.zeros(64), bitmask, [0], [0], r"float32\[64\]"),
         (logits.T, bitmask, [0], [0], "on the CPU"),
@@ -80,7 +80,8 @@ def test_what_cannot_be_masked_is_refused() -> None:
         (logits, bitmask, [0, 1], [0], "each of 2, got 1"),
         (logits, bitmask, [2], [0], r"rows of logits below 2, got \[2\]"),
         (logits, bitmask, [0], [-1], r"the bitmask below 2, got \[-1\]"),
-    ):
+    ]
+    for wrong, mask, rows, mask_rows, message in cases:
         with pytest.raises(MaskShapeError, match=message):
             mask_logits(wrong, mask, rows, mask_rows)
     assert torch.equal(logits, torch.zeros(2, 64))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,11 +185,12 @@ def test_wrong_bitmasks_are_refused(python: Language) -> None:
             matcher.fill_bitmask(bitmask, row)
     with pytest.raises(ValueError, match="at least ceil"):
         matcher.fill_row(np.zeros(1, dtype=np.int32))
-    for wrong in (
+    others: tuple[Any, ...] = (
         np.zeros(4, dtype=np.int64),
         np.zeros((1, 4), dtype=np.int32),
         np.zeros(8, dtype=np.int32)[::2],
-    ):
+    )
+    for wrong in others:
         with pytest.raises(TypeError):
             matcher.fill_row(wrong)
 
