@@ -23,7 +23,7 @@ from grammar.matcher import engine_of
 from grammar.vocabulary import TokenVocabulary
 from grammar.warmup import warm_texts
 
-FORMAT = 2
+FORMAT = 3
 WARM_TOKENS = 4000  # met again after loading: results that depend on parser stacks are not kept
 BUILD_BYTES = 1 << 28  # of stored results while building, so that none is dropped before it is saved
 ANTICIPATED_BYTES = 40 << 20  # rare states are added up to here; an engine in use keeps at most 56 MB

@@ -36,19 +36,16 @@ std::string Artifact::save(Engine& engine) {
     }
     w.value<u64>(t.texts_.size());
     for (const std::string& s : t.texts_) w.array(s);
-    w.value<u64>(t.owned_text_.size());
-    for (const std::string& s : t.owned_text_) w.array(s);
-    // Entries: tokens of the vocabulary point into it, the others into owned_text_, in order.
-    std::vector<u32> tokens, owned;
-    std::size_t next_owned = 0;
+    std::vector<u32> tokens, sizes;
+    std::string text;
     for (const auto& e : t.entries_) {
         tokens.push_back(e.token);
-        const bool is_owned = next_owned < t.owned_text_.size() && e.text == t.owned_text_[next_owned].data();
-        owned.push_back(is_owned ? 1 : 0);
-        next_owned += is_owned;
+        sizes.push_back(e.size);
+        text.append(e.text, e.size);
     }
     w.array(tokens);
-    w.array(owned);
+    w.array(sizes);
+    w.array(text);
     w.value<u64>(t.suffixes_.size());
     for (const auto& s : t.suffixes_) {
         w.array(s.packed);
@@ -106,21 +103,16 @@ void Artifact::load(Engine& engine, const char* data, std::size_t size) {
     t.texts_.clear();
     t.text_ids_.clear();
     for (u64 i = 0, n = r.value<u64>(); i < n; i++) t.intern_text(r.text());
-    t.owned_text_.clear();
-    for (u64 i = 0, n = r.value<u64>(); i < n; i++) t.owned_text_.push_back(r.text());
-    std::vector<u32> tokens, owned;
+    std::vector<u32> tokens, sizes;
     r.array(tokens);
-    r.array(owned);
-    if (tokens.size() != owned.size()) throw GrammarError("the artefact's entries do not fit");
-    t.entries_.clear();
-    std::size_t next_owned = 0;
-    for (std::size_t i = 0; i < tokens.size(); i++) {
-        const std::string* text = nullptr;
-        if (owned[i] == 0) text = engine.vocabulary->bytes(tokens[i]);
-        else if (next_owned < t.owned_text_.size()) text = &t.owned_text_[next_owned++];
-        if (text == nullptr || tokens[i] >= engine.vocabulary->size()) throw GrammarError("the artefact's entries do not fit");
-        t.entries_.push_back({text->data(), static_cast<u32>(text->size()), tokens[i]});
-    }
+    r.array(sizes);
+    std::string text = r.text();
+    u64 left = text.size();
+    bool fits = tokens.size() == sizes.size();
+    for (std::size_t i = 0; fits && i < tokens.size(); left -= sizes[i++])
+        fits = sizes[i] <= std::min<u64>(left, 4095) && tokens[i] < engine.vocabulary->size();
+    if (!fits || left != 0) throw GrammarError("the artefact's entries do not fit");
+    t.set_entries(tokens, sizes, std::move(text));
     const auto check = [](bool fits) {
         if (!fits) throw GrammarError("the artefact refers to something that it does not hold");
     };

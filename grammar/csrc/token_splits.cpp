@@ -36,31 +36,74 @@ u64 ids_key(const std::vector<u32>& ids) {
     return h;
 }
 
+// Sorts what comes as a few sorted runs, one behind the other, as lists that are put together do.
+void sort_runs(std::vector<u64>& keys) {
+    std::vector<std::size_t> begins{0};
+    for (std::size_t i = 1; i < keys.size(); i++)
+        if (keys[i] < keys[i - 1]) begins.push_back(i);
+    if (begins.size() > keys.size() / 8 + 2) {
+        std::sort(keys.begin(), keys.end());
+        return;
+    }
+    begins.push_back(keys.size());
+    std::vector<u64> merged(begins.size() > 2 ? keys.size() : 0);
+    while (begins.size() > 2) {
+        std::vector<std::size_t> next;
+        for (std::size_t i = 0; i + 1 < begins.size(); i += 2) {
+            const u64* at = keys.data();
+            const std::size_t middle = begins[i + 1], end = i + 2 < begins.size() ? begins[i + 2] : middle;
+            std::merge(at + begins[i], at + middle, at + middle, at + end, merged.data() + begins[i]);
+            next.push_back(begins[i]);
+        }
+        next.push_back(keys.size());
+        begins.swap(next);
+        keys.swap(merged);
+    }
+}
+
 }  // namespace
 
 TokenSplits::TokenSplits(Recognizer* r, const Vocabulary* v) : recognizer_(r), vocabulary_(v) {
     intern_text({});
-    std::vector<u32> all;
+    std::vector<std::pair<std::string, u32>> made;
     for (u32 id = 0; id < v->size(); id++) {
         const std::string* t = v->bytes(id);
         if (t == nullptr) continue;
         const std::size_t tail = partial_tail(*t);
         const std::string_view partial = std::string_view(*t).substr(t->size() - tail);
         if (tail == 0) {
-            entries_.push_back({t->data(), static_cast<u32>(t->size()), id});
-            all.push_back(static_cast<u32>(entries_.size() - 1) << 12);
+            made.emplace_back(*t, id);
         } else if (is_possible_partial(partial)) {
             // The token ends inside a character: one entry for each kind of character it may become.
-            for (const std::string& more : r->completions_of(partial)) all.push_back(add_entry(*t + more, id) << 12);
+            for (const std::string& more : r->completions_of(partial))
+                if (t->size() + more.size() <= Vocabulary::kMaxTokenBytes) made.emplace_back(*t + more, id);
         }
     }
+    std::sort(made.begin(), made.end());
+    std::vector<u32> tokens, sizes, all;
+    std::string text;
+    for (const auto& [t, id] : made) {
+        all.push_back(static_cast<u32>(tokens.size()) << 12);
+        tokens.push_back(id);
+        sizes.push_back(static_cast<u32>(t.size()));
+        text += t;
+    }
+    set_entries(tokens, sizes, std::move(text));
     whole_ = intern_suffixes(all);
+}
+
+void TokenSplits::set_entries(const std::vector<u32>& tokens, const std::vector<u32>& sizes, std::string text) {
+    if (tokens.size() >= kMaxEntries) throw GrammarError("too many token rests");
+    entries_.clear();
+    owned_text_.assign(1, std::move(text));
+    const char* at = owned_text_.front().data();
+    for (std::size_t i = 0; i < tokens.size(); at += sizes[i++]) entries_.push_back({at, sizes[i], tokens[i]});
 }
 
 u32 TokenSplits::add_entry(std::string text, u32 token) {
     owned_text_.push_back(std::move(text));
     const std::string& s = owned_text_.back();
-    if (entries_.size() >= 1u << 20) throw GrammarError("too many token rests");
+    if (entries_.size() >= kMaxEntries) throw GrammarError("too many token rests");
     entries_.push_back({s.data(), static_cast<u32>(s.size()), token});
     return static_cast<u32>(entries_.size() - 1);
 }
@@ -107,7 +150,7 @@ void TokenSplits::sort_by_rest(std::vector<u32>& packed) {
         std::vector<u64> keys;
         keys.reserve(packed.size());
         for (u32 p : packed) keys.push_back(static_cast<u64>(ranks_[rank_start_[p >> 12] + (p & 4095)]) << 32 | p);
-        if (!std::is_sorted(keys.begin(), keys.end())) std::sort(keys.begin(), keys.end());
+        sort_runs(keys);
         for (std::size_t i = 0; i < keys.size(); i++) packed[i] = static_cast<u32>(keys[i]);
     } else {
         std::sort(packed.begin(), packed.end(), [this](u32 a, u32 b) {
@@ -270,6 +313,8 @@ struct TokenSplits::Builder {
     };
     std::vector<std::pair<TerminalSet, std::vector<u32>>> inside;
     std::unordered_map<u64, u32> inside_of;                 // lexer state -> inside class
+    u64 last_key = 0;  // neighbours mostly end in the same state
+    u32 last_class = kNone;
     std::unordered_map<u64, std::vector<u32>> by_terminals;  // hash -> inside classes
     std::map<Key, std::vector<u32>> completions;
     std::map<LineKey, std::vector<u32>> resolves;
@@ -303,6 +348,10 @@ struct TokenSplits::Builder {
         const u64 key = static_cast<u64>(s.q) << 48 | static_cast<u64>(s.keyword_q) << 32 | static_cast<u64>(s.start_mode) << 16 |
                         static_cast<u64>(s.detail & 0xff) << 8 | static_cast<u64>(s.kind) << 4 |
                         static_cast<u64>(s.newline_mode) << 1 | s.fresh;
+        if (key != last_key || last_class == kNone) last_class = class_of(key, s), last_key = key;
+        inside[last_class].second.push_back(splits.entries_[packed >> 12].token);
+    }
+    u32 class_of(u64 key, const LexState& s) {
         auto it = inside_of.find(key);
         if (it == inside_of.end()) {
             const TerminalSet set = recognizer.lexer.reachable(s);
@@ -316,16 +365,31 @@ struct TokenSplits::Builder {
             }
             it = inside_of.emplace(key, found).first;
         }
-        inside[it->second].second.push_back(splits.entries_[packed >> 12].token);
+        return it->second;
+    }
+    // The end of the rests that go on with the first one's byte. Most such ranges are short, so it is looked for from
+    // their beginning, in steps that double.
+    const u32* range_end(const u32* lo, const u32* hi, u32 depth) {
+        const char c = splits.rest(*lo)[depth];
+        const auto goes_on = [&](u32 p) { return splits.rest(p)[depth] == c; };
+        std::ptrdiff_t step = 1;
+        while (step < hi - lo && goes_on(lo[step])) {
+            lo += step;
+            step *= 2;
+        }
+        return std::partition_point(lo + 1, std::min(hi, lo + step), goes_on);
     }
     void walk(const u32* lo, const u32* hi, u32 depth, const LexState& s) {
+        if (hi - lo == 1) {
+            follow(lo, depth, s);
+            return;
+        }
         const auto base = static_cast<u32>(before.size());
         for (; lo < hi && splits.rest(*lo).size() == depth; ++lo) end_inside(*lo, s, base + depth);
         while (lo < hi) {
-            const char c = splits.rest(*lo)[depth];
-            const u32* next = std::partition_point(lo, hi, [&](u32 p) { return splits.rest(p)[depth] == c; });
+            const u32* next = range_end(lo, hi, depth);
             LexState t = s;
-            const LexOutcome o = recognizer.lexer.push(t, static_cast<u8>(c), base + depth);
+            const LexOutcome o = recognizer.lexer.push(t, static_cast<u8>(splits.rest(*lo)[depth]), base + depth);
             switch (o.event) {
                 case LexEvent::kAlive: walk(lo, next, depth + 1, t); break;
                 case LexEvent::kLexeme: complete(o.terminal, o.keyword, lo, next, o.end); break;
@@ -335,11 +399,26 @@ struct TokenSplits::Builder {
             lo = next;
         }
     }
+    // One rest to its end.
+    void follow(const u32* one, u32 depth, LexState s) {
+        const auto base = static_cast<u32>(before.size());
+        const std::string_view text = splits.rest(*one);
+        for (; depth < text.size(); depth++) {
+            const LexOutcome o = recognizer.lexer.push(s, static_cast<u8>(text[depth]), base + depth);
+            switch (o.event) {
+                case LexEvent::kAlive: continue;
+                case LexEvent::kLexeme: complete(o.terminal, o.keyword, one, one + 1, o.end); return;
+                case LexEvent::kResolve: line(o, one, one + 1); return;
+                case LexEvent::kDead: return;
+            }
+        }
+        end_inside(*one, s, base + depth);
+    }
 };
 
 void TokenSplits::build(Split& split, ConfigId config, SuffixId rests) {
     const LexConfig c = recognizer_->config(config);
-    Builder b{*this, *recognizer_, c.lag + c.partial, {}, {}, {}, {}, {}, {}};
+    Builder b{*this, *recognizer_, c.lag + c.partial, {}, {}, 0, kNone, {}, {}, {}, {}};
     const std::vector<u32> packed = listed(rests);
     b.walk(packed.data(), packed.data() + packed.size(), 0, c.lex);
     // Rests that leave a character unfinished: what each kind of completion does, token by token.

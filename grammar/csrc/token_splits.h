@@ -81,6 +81,7 @@ public:
 
 private:
     friend class Artifact;
+    static constexpr std::size_t kMaxEntries = 1u << 20;
     struct Entry {  // one token, or one way a token with an unfinished character may go on
         const char* text;
         u32 size, token;
@@ -110,6 +111,9 @@ private:
     void sort_by_rest(std::vector<u32>& packed);
     void rank_rests();
     void build(Split& split, ConfigId config, SuffixId rests);
+    // All entries that a vocabulary has by itself, in the order of their texts, which lie one behind the other: a walk
+    // through a list then reads memory in order.
+    void set_entries(const std::vector<u32>& tokens, const std::vector<u32>& sizes, std::string text);
     u32 add_entry(std::string text, u32 token);
 
     Recognizer* recognizer_;
