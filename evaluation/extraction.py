@@ -55,6 +55,8 @@ def code_of(problem: Problem, answer: str) -> tuple[str, ...]:
     if problem.form in (Form.INFILL, Form.PROGRAM):
         return (program_of(problem, answer),)
     code, fence, rest = answer.partition("```")
+    if fence and problem.language == "python" and parses(answer):
+        return (answer,)  # the fence stands in a string or a comment
     # One fence, at the end: it closes the block that the prompt of RAW has opened, and is no code.
     code = code if fence and not rest.strip() else fenced_code(answer)
     return (code,) if problem.language == "python" else (code, problem.prompt.rstrip() + "\n" + code)

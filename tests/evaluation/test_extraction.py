@@ -110,6 +110,13 @@ def test_the_fence_that_ends_an_answer_is_no_code(answer: str, code: str) -> Non
     assert code_of(PROBLEM, answer) == (code,)
 
 
+def test_a_fence_within_a_string_ends_no_code() -> None:
+    answer = (
+        'def add(a, b):\n    """Call it so:\n    ```\n    add(1, 2)\n    ```\n    """\n    return a + b\n'
+    )
+    assert code_of(PROBLEM, answer) == (answer,)
+
+
 def test_other_languages_may_go_on_from_the_head() -> None:
     problem = dataclasses.replace(
         PROBLEM, language="java", prompt="class Solution {\n    int f() {\n", entry_point="f"
