@@ -124,12 +124,19 @@ def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
     return one["tokens"] == two["tokens"] and one["logprobs"] == two["logprobs"]
 
 
+# What another batch size, or a beginning from the cache, does to sums in bfloat16; processors differ in it.
+ROUNDING = 0.25
+
+
 def assert_close(one: dict[str, Any], two: dict[str, Any]) -> None:
-    """Equal tokens; log-probabilities within what another batch size does to sums in bfloat16."""
-    assert one["tokens"] == two["tokens"]
-    for a, b in zip(one["logprobs"], two["logprobs"], strict=True):
+    """Equal log-probabilities within rounding, and equal tokens, up to where two are too alike for that to decide."""
+    for i, (a, b) in enumerate(zip(one["logprobs"], two["logprobs"], strict=True)):
         for token in a.keys() & b.keys():
-            assert a[token] == pytest.approx(b[token], abs=0.25)
+            assert a[token] == pytest.approx(b[token], abs=ROUNDING)
+        mine, other = str(one["tokens"][i]), str(two["tokens"][i])
+        if mine != other:
+            assert a[mine] - a[other] <= 2 * ROUNDING
+            return
 
 
 @pytest.mark.parametrize("name", PLAIN)
