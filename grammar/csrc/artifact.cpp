@@ -110,7 +110,7 @@ void Artifact::load(Engine& engine, const char* data, std::size_t size) {
     u64 left = text.size();
     bool fits = tokens.size() == sizes.size();
     for (std::size_t i = 0; fits && i < tokens.size(); left -= sizes[i++])
-        fits = sizes[i] <= std::min<u64>(left, 4095) && tokens[i] < engine.vocabulary->size();
+        fits = sizes[i] <= std::min<u64>(left, Vocabulary::kMaxTokenBytes) && tokens[i] < engine.vocabulary->size();
     if (!fits || left != 0) throw GrammarError("the artefact's entries do not fit");
     t.set_entries(tokens, sizes, std::move(text));
     const auto check = [](bool fits) {

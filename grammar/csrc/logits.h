@@ -1,4 +1,4 @@
-// Laying a bitmask over logits in main memory, in one pass that also finds what the mask takes away.
+// Laying a bitmask over logits in main memory, and finding what it takes away while a row is at hand.
 #pragma once
 #include "base.h"
 
@@ -7,7 +7,7 @@ namespace codefusion {
 enum class LogitType { kBfloat16, kFloat16, kFloat32 };
 
 // Sets logits[0, width) to minus infinity where bit j of the mask is 0. Gives whether the largest of them, the first
-// among equals, was one of those. Numbers are ordered by their bits, so a NaN counts as larger than any other.
+// among equals, was one of those. Numbers are ordered by their bits, so a NaN lies beyond the infinity of its sign.
 bool mask_logits(LogitType type, void* logits, const u32* mask, std::size_t width);
 
 }  // namespace codefusion

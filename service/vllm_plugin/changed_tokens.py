@@ -3,7 +3,7 @@
 A step counts as changed when the model's likeliest token was not allowed. That is exact for greedy decoding; with a
 temperature the token that would have been drawn is not known, and this is the nearest thing that can be.
 
-Only for logits in main memory, where one pass lays the mask and finds the likeliest; on a GPU a second pass would have
+Only for logits in main memory, where one call lays the mask and finds the likeliest; on a GPU a second pass would have
 to be waited for. Elsewhere nothing is counted, and the report says null. VLLM's own way on CPUs goes through float32:
 the logits of the whole batch are widened, masked bit by bit, and narrowed again (32 rows: 35 ms on two busy cores).
 """
