@@ -15,7 +15,8 @@ from rich.table import Column, Table
 
 from evaluation.ablation import read_ablation, run_ablation
 from evaluation.arms import ARMS, Arm, find_arm
-from evaluation.errors import DataMissingError, EvaluationError
+from evaluation.errors import DataMissingError, EvaluationError, FetchError
+from evaluation.fetching import fetch_suite
 from evaluation.figures import PAPER_COLUMNS, shown
 from evaluation.problems import Problem
 from evaluation.readability import ReadabilityModel, trained_for
@@ -25,10 +26,12 @@ from evaluation.run_folder import RunFolder
 from evaluation.running import RunOptions, problems_of, rescore, reselect, run_suite, unmask
 from evaluation.sampling import Pace
 from evaluation.scoring import Scorer
-from evaluation.suites import SUITES, load_suite, selection
+from evaluation.suites import SUITES, find_suite, load_suite, selection
+from evaluation.suites.upstream import UPSTREAM
 from evaluation.summary import RunSummary, summarise
 
 _DEFAULT_DATA = Path("../shared/data")
+_FETCHED_DATA = Path(platformdirs.user_data_dir("codefusion")) / "benchmarks"
 
 
 def main(argv: list[str]) -> int:
@@ -111,7 +114,20 @@ def _parser() -> argparse.ArgumentParser:
     suites = commands.add_parser("suites", help="which suites are here, with how many rows")
     _add_data(suites)
     suites.set_defaults(command=_suites)
+    _add_fetch(
+        commands.add_parser("fetch", help="download benchmarks from where they are published, checked")
+    )
     return parser
+
+
+def _add_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help="default: all that are published and pinned"
+    )
+    parser.add_argument(
+        "--data", type=Path, help=f"folder to put them into (default: CODEFUSION_DATA, else {_FETCHED_DATA})"
+    )
+    parser.set_defaults(command=_fetch)
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +159,9 @@ def _add_pace(parser: argparse.ArgumentParser) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", type=Path, help="folder of the benchmarks (default: CODEFUSION_DATA, else ../shared/data)"
+        "--data",
+        type=Path,
+        help="folder of the benchmarks (default: CODEFUSION_DATA, else ../shared/data, else where `fetch` puts them)",
     )
     parser.add_argument("--problems", type=Path, help="a file of one's own in HumanEval's format")
 
@@ -157,7 +175,7 @@ def _data(options: argparse.Namespace) -> Path | None:
         if not Path(named).is_dir():
             raise DataMissingError(f"CODEFUSION_DATA: expected a folder; {named} is none")
         return Path(named)
-    return _DEFAULT_DATA if _DEFAULT_DATA.is_dir() else None
+    return next((folder for folder in (_DEFAULT_DATA, _FETCHED_DATA) if folder.is_dir()), None)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -258,6 +276,23 @@ def _select(options: argparse.Namespace) -> int:
 
     print(selection.write(asyncio.run(choose())))
     return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    pinned = [name for name, upstream in UPSTREAM.items() if upstream.sha256 is not None]
+    suites = [find_suite(name) for name in options.suites or pinned]
+    folder = options.data or Path(os.environ.get("CODEFUSION_DATA") or _FETCHED_DATA)
+    failed = 0
+    for suite in suites:
+        try:
+            fetched = fetch_suite(suite, folder)
+        except FetchError as error:  # the others may still come
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            state = "is there" if fetched.was_there else "fetched"
+            print(f"{fetched.suite}: {state}: {fetched.path} ({fetched.licence})")
+    return 1 if failed else 0
 
 
 def _suites(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 EvaluationError
 ├── UnknownSuiteError     no suite has this name
 ├── DataMissingError      a suite's file is not in the data folder
+├── FetchError            a benchmark could not be fetched, or is another than the pinned one
 ├── ProblemFileError      a file of problems in which no row can be used
 ├── RunFolderError        a run's folder belongs to another run, or cannot be written
 ├── ServiceDownError      nothing answers any more; what was sampled is kept
@@ -24,6 +25,10 @@ class UnknownSuiteError(EvaluationError):
 
 class DataMissingError(EvaluationError):
     """A suite's file is not there."""
+
+
+class FetchError(EvaluationError):
+    """A benchmark could not be fetched, or what came is not what was pinned."""
 
 
 class ProblemFileError(EvaluationError):

@@ -101,7 +101,7 @@ def load_suite(name: str, data: Path | None, problems_file: Path | None = None) 
     suite = find_suite(name)
     if data is None:
         raise DataMissingError(
-            f"expected a folder with {suite.file}; name one with --data or CODEFUSION_DATA "
-            "(../shared/data is used when it is there)"
+            f"expected a folder with {suite.file}; name one with --data or CODEFUSION_DATA, "
+            f"or bring it here: python -m evaluation fetch {name}"
         )
     return load_rows(data / suite.file, suite.read)
