@@ -26,8 +26,15 @@ def mask_logits(
     mask_bytes: int,
     mask_rows: Sequence[int],
     width: int,
+    simd: str | None = None,
 ) -> list[bool]:
-    """See grammar.logits.mask_logits; `logits` and `masks` are addresses, and nothing is checked."""
+    """See grammar.logits.mask_logits; `logits` and `masks` are addresses, and nothing is checked.
+
+    simd   one of simd_here(); None: the fastest
+    """
+
+def simd_here() -> list[str]:
+    """Give the ways of mask_logits that this processor has, the fastest last."""
 
 class Language:
     """A grammar's tables, learnt lexers and rules; immutable."""

@@ -11,6 +11,7 @@ import torch
 from grammar import _native
 from grammar.errors import MaskShapeError
 
+_SIMD: str | None = None  # the fastest that the processor has; tests name each
 _TYPES = {torch.bfloat16: "bfloat16", torch.float16: "float16", torch.float32: "float32"}
 
 
@@ -55,4 +56,5 @@ def mask_logits(
         bitmask.strides[0],
         mask_rows,
         logits.shape[1],
+        _SIMD,
     )

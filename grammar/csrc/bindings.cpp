@@ -1,4 +1,5 @@
 // Registration of the native core for Python; no logic of its own.
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -178,18 +179,30 @@ NB_MODULE(_native, m) {
             return names;
         });
     m.def("mask_logits", [](const std::string& type, u64 logits, u64 row_bytes, const std::vector<u32>& rows, u64 masks,
-                            u64 mask_bytes, const std::vector<u32>& mask_rows, u64 width) {
+                            u64 mask_bytes, const std::vector<u32>& mask_rows, u64 width,
+                            const std::optional<std::string>& simd) {
         static const std::unordered_map<std::string, LogitType> kTypes = {
             {"bfloat16", LogitType::kBfloat16}, {"float16", LogitType::kFloat16}, {"float32", LogitType::kFloat32}};
         const auto found = kTypes.find(type);
         if (found == kTypes.end() || rows.size() != mask_rows.size())
             throw GrammarError("expected a type of logits that is known, and a row of the mask for each");
+        static const std::vector<Simd> kHere = simd_here();
+        const auto wanted = std::find_if(kHere.begin(), kHere.end(), [&](Simd s) { return simd == simd_name(s); });
+        if (simd && wanted == kHere.end()) throw GrammarError("this processor has no " + *simd);
+        const Simd way = simd ? *wanted : kHere.back();
         std::vector<bool> is_taken;
         nb::gil_scoped_release release;
         for (std::size_t i = 0; i < rows.size(); i++)
             is_taken.push_back(mask_logits(found->second, reinterpret_cast<void*>(logits + rows[i] * row_bytes),
-                                           reinterpret_cast<const u32*>(masks + mask_rows[i] * mask_bytes), width));
+                                           reinterpret_cast<const u32*>(masks + mask_rows[i] * mask_bytes), width,
+                                           way));
         return is_taken;
+    }, nb::arg("type"), nb::arg("logits"), nb::arg("row_bytes"), nb::arg("rows"), nb::arg("masks"), nb::arg("mask_bytes"),
+       nb::arg("mask_rows"), nb::arg("width"), nb::arg("simd") = nb::none());
+    m.def("simd_here", [] {
+        std::vector<std::string> names;
+        for (const Simd s : simd_here()) names.emplace_back(simd_name(s));
+        return names;
     });
     nb::class_<Session>(m, "Session")
         .def("__init__", [](Session* s, std::shared_ptr<Language> l) { new (s) Session(std::move(l)); })

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from grammar.rules.java_names import NEWER, RECEIVERS, TEXT_BLOCK_STARTS, TEXT_BLOCKS
+from grammar.rules.java_names import JOINED_LINES, NEWER, RECEIVERS, TEXT_BLOCK_STARTS, TEXT_BLOCKS
 from grammar.rules.java_places import MODIFIERS, NAMES_A_TYPE, PRIMITIVES
 from grammar.rules.java_structure import STRUCTURE
 from grammar.rules.model import LanguageRules, LexemeRule, OwnNames, StackRule, State
@@ -213,7 +213,7 @@ TOP = Top(
 JAVA = LanguageRules(
     stack_rules=(STRUCTURE, RECEIVERS, NEWER, TEXT_BLOCKS, SEALED, DIAMOND, *(_once(m) for m in MODIFIERS)),
     lexeme_rules=LEXEMES,
-    lexeme_variants=(TEXT_BLOCK_STARTS,),
+    lexeme_variants=(TEXT_BLOCK_STARTS, *JOINED_LINES),
     own_names=OwnNames("identifier", NAMES_A_TYPE, "({/"),
     reserved=RESERVED,
     blanks=" \t\n\r\f",

@@ -80,9 +80,12 @@ NEWER = StackRule(
 )
 
 
-# ---- text blocks: "open" behind the quotes, "text" in one
+# ---- text blocks: "open" behind the quotes, "text" in one; only there a line goes on behind a backslash
 
 TEXT_BLOCK_STARTS = LexemeVariant("_multiline_string_fragment_token1", (r"[ \t\f]*\r?\n(.|\n)*",))
+JOINED_LINES = tuple(
+    LexemeVariant(terminal, (r"\\(\n|\r)",)) for terminal in ("escape_sequence", "_escape_sequence_token1")
+)
 
 
 def _block_shift(state: State, terminal: str) -> State | None:
@@ -90,6 +93,8 @@ def _block_shift(state: State, terminal: str) -> State | None:
         return {"": "open", "text": ""}.get(str(state))
     if state == "open":
         return "text" if terminal == "_multiline_string_fragment_token1/1" else None
+    if terminal in ("escape_sequence/1", "_escape_sequence_token1/1"):
+        return state if state == "text" else None
     return state
 
 
@@ -97,6 +102,6 @@ TEXT_BLOCKS = StackRule(
     "text blocks",
     "",
     _block_shift,
-    ("illegal text block open delimiter sequence, missing line terminator",),
+    ("illegal text block open delimiter sequence, missing line terminator", "illegal escape character"),
     dict.fromkeys(("multiline_string_fragment", "_multiline_string_literal_repeat1"), lambda below, top: top),
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from grammar.rules.model import StackRule, State
+from grammar.rules import python_brackets as brackets
+from grammar.rules.model import Reduce, StackRule, State
 from grammar.rules.python_expressions import NAMES
 from grammar.rules.python_layout import CLOSE, OPEN
 
-_NO_TARGETS = ("argument_list", "call", "string", "concatenated_string", "dictionary", "set")
-_VALUES = ("integer", "float", "true", "false", "none", "ellipsis")
 _ENDS_NAME = {"start": "after", "(start": "(after"}  # a whole operand stands behind the start of a target
 
 # ---- for: its targets are names, attributes, items and calls, in brackets whatever fits there; no comma follows a
@@ -31,7 +30,7 @@ def _for_shift(state: State, terminal: str) -> State | None:
     match at:
         case "start" if terminal == "*":
             return s
-        case "start" | "." if terminal in NAMES or terminal in _VALUES:
+        case "start" | "." if terminal in NAMES or terminal in brackets.VALUES:
             return bracket + "after"
         case "after" if terminal == ".":
             return bracket + "."
@@ -52,65 +51,53 @@ FOR_TARGETS = StackRule(
 )
 
 
-# ---- del: names, attributes and items; what is called is none by itself
-#   "start"  of a target       "after"  behind one       "value"  behind a literal or a call       "."  behind a dot
-
-
-def _target_shift(state: State, terminal: str) -> State | None:
-    """Read one target of `del` or `with`, up to what ends it. None: no target goes on so."""
-    match state:
-        case "start" | "." if terminal in NAMES:
-            return "after"
-        case "start" if terminal in _VALUES:
-            return "value"
-        case "after" | "value" if terminal == ".":
-            return "."
-        case _:
-            return None
+# ---- del: names, attributes and items, see python_brackets.py; what is called is none by itself
 
 
 def _del_shift(state: State, terminal: str) -> State | None:
+    s = str(state)
     if terminal == "del":
         return "start"
-    if state == "" or terminal in OPEN or terminal.startswith("string_start"):
+    if s == "":
         return ""
-    match state:
+    match s:
         case "after" if terminal == ",":
             return "start"
         case "after" if terminal in ("_newline", ";"):
             return ""
         case _:
-            return _target_shift(state, terminal)
+            return brackets.shift(s, terminal, "", starred=False)
 
 
-def _del_operand(below: State, top: State) -> State:
-    return ("value" if top == "value" else "after") if below in ("start", "value") else below
-
-
-def _del_value(below: State, _: State) -> State:
-    return "value" if below in ("start", "after", "value") else below
+def _del_list(below: State, top: State) -> State:
+    """Keep what the last target is; behind a comma there is none."""
+    return brackets.settle(top) if below in ("start", "after", "value") else below
 
 
 DEL_TARGETS = StackRule(
     "del targets",
     "",
     _del_shift,
-    ("cannot delete function call", "cannot delete literal", "cannot delete expression"),
+    (
+        "cannot delete function call", "cannot delete literal", "cannot delete expression", "cannot delete starred",
+    ),
     {
-        **dict.fromkeys(("primary_expression", "expression"), _del_operand),
-        **dict.fromkeys(_NO_TARGETS, _del_value),
+        **brackets.REDUCE,
+        **dict.fromkeys(("expression_list", "assert_statement_repeat1"), _del_list),
         "delete_statement": lambda below, top: None if top == "value" else below,
     },
-    settle=lambda state: "after" if state == "start" else state,
-)
+    settle=brackets.settle,
+)  # fmt: skip
 
 
 # ---- with … as: a target; behind `with`, brackets may hold the items
 
 #   "with"  behind it or its bracket    "next"  behind a comma     "item"  in one      "named"  behind its target
-#   "start", "after", "value", "."  of a target, as with `del`
+#   "next+", "item+"  the same, an item before has a target        "closed"  behind a bracket that held such items
+#   "start" and others  of a target, see python_brackets.py        "inner"  in brackets of something else
 
-_WITH_ENDS = {",": "next", ")": "item", ":": ""}
+_WITH_ENDS = {",": "next+", ")": "closed", ":": ""}
+_ITEMS = ("with", "with(", "next", "item", "next+", "item+")
 
 
 def _with_shift(state: State, terminal: str) -> State | None:
@@ -121,38 +108,50 @@ def _with_shift(state: State, terminal: str) -> State | None:
         return "with("
     if s == "":
         return s
+    if s in _ITEMS or s == "inner":
+        return _item_shift(s, terminal)
+    if s == "closed":
+        return "" if terminal == ":" else None
+    if s in ("after", "named") and terminal in _WITH_ENDS:
+        return _WITH_ENDS[terminal]
+    return None if s == "named" else brackets.shift(s, terminal, "inner", starred=True)
+
+
+def _item_shift(s: str, terminal: str) -> State | None:
     if terminal in OPEN or terminal.startswith("string_start"):
-        return None if s == "named" else "inner"
-    match s:
-        case "inner":
-            return None if terminal == "as" else s
-        case "with" | "with(" | "next" | "item":
-            return {"as": "start", ",": "next", ":": ""}.get(terminal, "item")
-        case "after" | "named" if terminal in _WITH_ENDS:
-            return _WITH_ENDS[terminal]
-        case _:
-            return _target_shift(s, terminal)
+        return "inner"
+    if s == "inner":
+        return None if terminal == "as" else s
+    more = "+" if s.endswith("+") else ""
+    ends = {"as": "start", ",": f"next{more}", ":": "", ")": "closed" if more else "item"}
+    return ends.get(terminal, f"item{more}")
 
 
-def _with_operand(below: State, top: State) -> State:
-    if below == "start":
-        return "value" if top == "value" else "after"
-    return top if top == "named" else _with_settle(below)
+def _with(reduce: Reduce) -> Reduce:
+    """Let a node among the items be one; what ends an item or the items keeps that."""
 
+    def reduced(below: State, top: State) -> State | None:
+        if top in ("named", "closed") and below in _ITEMS:
+            return top
+        return _item(reduce(below, top))
 
-def _with_value(below: State, top: State) -> State:
-    value = _del_value(below, top)
-    return value if value == "value" else _with_settle(below)
+    return reduced
 
 
 def _named(below: State, top: State) -> State | None:
-    if below not in ("with", "with(", "next", "item"):
+    if below not in _ITEMS:
         return below
     return None if top == "value" else "named"
 
 
+def _item(state: State | None) -> State | None:
+    return {"with": "item", "with(": "item", "next": "item", "next+": "item+"}.get(str(state), state)
+
+
 def _with_settle(below: State) -> State:
-    return {"start": "after", "with": "item", "with(": "item", "next": "item"}.get(str(below), below)
+    item = _item(brackets.settle(below))
+    assert item is not None
+    return item
 
 
 WITH_TARGETS = StackRule(
@@ -161,8 +160,8 @@ WITH_TARGETS = StackRule(
     _with_shift,
     ("cannot assign to function call", "cannot assign to expression", "cannot assign to literal"),
     {
-        **dict.fromkeys(("primary_expression", "expression"), _with_operand),
-        **dict.fromkeys(_NO_TARGETS, _with_value),
+        **{name: _with(reduce) for name, reduce in brackets.REDUCE.items()},
+        "with_item": _with(lambda below, _: below),
         "as_pattern": _named,
     },
     settle=_with_settle,

@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from grammar import can_mask, mask_logits
+from grammar import _native, can_mask, mask_logits
 from grammar.errors import MaskShapeError
 
 DTYPES = [torch.bfloat16, torch.float16, torch.float32]
-WIDTHS = [1, 31, 32, 104, 256, 1000]
+WIDTHS = [1, 31, 32, 104, 256, 1000, 8192, 20_000]  # blocks have 8192
+
+
+@pytest.fixture(params=_native.simd_here(), autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each way that this processor has."""
+    monkeypatch.setattr("grammar.logits._SIMD", request.param)
+    return request.param
 
 
 def random_bitmask(rows: int, width: int, generator: np.random.Generator) -> Any:
@@ -24,6 +31,24 @@ def random_bitmask(rows: int, width: int, generator: np.random.Generator) -> Any
 
 def allowed(mask: Any, width: int) -> torch.Tensor:
     return torch.tensor([bool(int(mask[j // 32]) >> (j % 32) & 1) for j in range(width)])
+
+
+def test_the_fastest_way_is_taken() -> None:
+    assert _native.simd_here()[0] == "baseline"
+    with pytest.raises(ValueError, match="no mmx"):
+        _native.mask_logits("float32", 0, 0, [], 0, 0, [], 0, "mmx")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_of_equal_numbers_in_different_blocks_the_first_counts(dtype: torch.dtype) -> None:
+    width = 30_000
+    for first, second in ((5, 25_000), (8191, 8192), (9000, 9001), (29_999, 29_998), (20_000, 3)):
+        logits = torch.full((1, width), -1.0, dtype=dtype)
+        logits[0, [first, second]] = 2.0
+        bits = np.ones(-(-width // 32) * 32, dtype=np.uint8)
+        bits[first] = 0
+        bitmask = np.packbits(bits, bitorder="little").view(np.int32)[None]
+        assert mask_logits(logits, bitmask, [0], [0]) == [first < second]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -223,6 +223,11 @@ LEXEMES = [
     ('"""\r\n a"""', True),
     ('""" "', False),
     ('""""""', False),
+    ('"a\\\nb"', False),
+    ('"a\\\r\nb"', False),
+    ('"""\n\\\n\\\na"""', True),
+    ('"""\r\na\\\r\nb"""', True),
+    ('"""\na""" + "\\\nb"', False),
 ]
 
 

@@ -113,6 +113,30 @@ WITH = [
     "with a(b as c): d", "with a({b: c}) as d: e", "with a['b'] as c: d", "with f'{a}' as b: c", "with a as 'b': c",
     "with a as b, c() as d.e(): f", "with (a) as b: c", "with (a).b as c: d", "with a as *b: c",
 ]  # fmt: skip
+BRACKETS = [
+    "with a as {b for c in d}: x", "with a as [b for c in d]: x", "with a as (b for c in d): x", "with a as ('b'): c",
+    "with a as (b + c): d", "with a as (b(), c): d", "with a as [b()]: d", "with a as (b(), c)[0]: d",
+    "with a as (): c",
+    "with a as ((b)): c", "with a as (b, *c): d", "with a as (*b): d", "with a as (yield): c", "with a as (b := c): d",
+    "with a as {}: c", "with a as (b if c else d): e", "with a as (lambda: x): e", "with a as (not b): e",
+    "with a as (-b): e", "with a as (b,): e", "with a as (1,): e", "with a as (None): e", "with a as (...): b",
+    "with a as (b for b in c).d: e", "with a as (b < c): d", "with a as (b and c): d", "with a as ('a' 'b'): d",
+    "with a as (f'{a}'): d", "with a as ([b, (c)]): d", "with a as (b(c))[d]: e", "with a as (b, (1)): d",
+    "with a as (b[c:d], e): f", "with a as (b, 'c').d: e", "with a as (x)(y): z", "with a as (x)(y).w: z",
+    "with a as (b as c): d", "with a as ([b, 1]): c", "with a as (b[1], c.d, [e]): f", "with a as (*b(), c): d",
+    "with (a as b, c) as d: e", "with (c, a as b) as d: e", "with (a as b, c): d", "with (c, a as b,): d",
+    "with (a as (b)), c: d", "with ((a as b), c): d", "with (a as (b, c), d as (e)): f", "with (a as (b), c): d",
+    "with (a as (b, c), d as (1)): f", "with (a) as (b), (c) as [d, e]: f", "with (a as b).d: c", "with (a as b): c",
+    "with a as (b, (c, (d, 1))): e", "with a as (b, (c, (d, e[1]))): e", "with a as (b.c(1).d, e): f",
+    "with a as ({b: c}[d], e): f", "with a as ({b: c}, e): f", "with (a as b) as c: d", "with (a as b)(c): d",
+    "with (a for b in c) as d: e", "with (a, b) as c: d", "with a as ()[0]: b", "with a as (1 + 2).b: c",
+    "with a as [1 + 2][b]: c", "with a as (b if c else d).e: f", "with a as (b)(c)[d], e as (f): g",
+    "del {b for c in d}", "del [b for c in d]", "del ('b')", "del (b + c)", "del [b()]", "del (b, c())", "del []",
+    "del (b, (c, d.e[0]))", "del (b for c in d)", "del (b.c()).d", "del (1).b", "del (*a,)", "del [*a]", "del *a, b",
+    "del (a as b)", "del (a), (b())", "del (a[b()], c(d).e)", "del (not a)", "del ((a)), ((b.c))", "del (a := b)",
+    "del a, (b, 1)", "del ().a", "del ()[0]", "del (lambda: a).b", "del (a, b), c.d,", "del a, b(), c",
+    "del a, b().c, d", "del a, b, 1", "del a, 1, b", "del (b, *a)", "del a; b()",
+]  # fmt: skip
 MISCELLANEOUS = [
     "(): a", "[]: a", "(): a = b", "() = a", "[] = a", "(a): b", "() += a", "(a) += b", "(a, b) == c", "((a)): b",
     "try: a\nelse: b\nfinally: c", "try: a\nexcept: b\nelse: c\nfinally: d", "try: a\nfinally: b", "[a, b].c = d",
@@ -169,8 +193,8 @@ SINGLE_STARS = [
 ]  # fmt: skip
 
 
-# Let through, though CPython refuses them; docs/grammar.md names them. All but the last depend on the text of names.
-GAPS = ["'\\N{DASH}'", "def f():\n  nonlocal x", "from __future__ import a", "with a as ('b'): c"]
+# Let through, though CPython refuses them; docs/grammar.md names them. They depend on the text of names.
+GAPS = ["'\\N{DASH}'", "def f():\n  nonlocal x", "from __future__ import a"]
 
 
 def compiles(text: str) -> bool:
@@ -193,6 +217,7 @@ def compiles(text: str) -> bool:
         *WALRUSES,
         *STARS,
         *WITH,
+        *BRACKETS,
         *MISCELLANEOUS,
         *MORE,
         *FUTURE,
