@@ -6,6 +6,8 @@ removed before the next append. A write that fails (disk full) is taken back, so
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -36,11 +38,12 @@ def read_records(path: Path) -> list[Record]:
 
 
 class RecordWriter:
-    """Appends records, each with one write. Not for several writers at once."""
+    """Appends records, each with one write. A file has one writer at a time: a second one is refused."""
 
     def __init__(self, path: Path) -> None:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock(path)
             end = os.fstat(self._fd).st_size
             self._end = self._after_last_line(end)
             os.ftruncate(self._fd, self._end)
@@ -75,6 +78,19 @@ class RecordWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _lock(self, path: Path) -> None:
+        """Keep other processes from writing; the lock ends with this one, however it ends."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise RunFolderError(
+                f"{path.parent}: another process is working on this run. Let it end, or stop it, first"
+            ) from None
+        except OSError as error:  # a file system without locks
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
 
     def _after_last_line(self, end: int) -> int:
         step = 64 * 1024

@@ -28,6 +28,7 @@ from service.engine_choices import (
     choose_device,
     choose_dtype,
     choose_executor,
+    choose_max_num_seqs,
     choose_parallel,
     choose_prefix_caching,
     choose_quantization,
@@ -156,7 +157,7 @@ def plan(
     space = KvSpace(settings, model, hardware, device.value, dtype.value)
     kv_cache = space.choose_kv_cache()
     max_model_len = space.choose_max_model_len(kv_cache.value)
-    max_num_seqs = pick(engine.max_num_seqs, 16 if on_cpu else 256, _SEQS_REASON[device.value])
+    max_num_seqs = choose_max_num_seqs(engine, hardware, on_cpu=on_cpu)
     return EnginePlan(
         settings=settings,
         model=model,
@@ -203,10 +204,6 @@ def log_plan(plan: EnginePlan) -> None:
 
 
 _BLOCK_REASON = {"cpu": "vLLM's CPU kernels want a multiple of 32", "cuda": "left to the attention backend"}
-_SEQS_REASON = {
-    "cpu": "measured: 10 times the tokens/s of one sequence, each at 0.6 of its pace",
-    "cuda": "vLLM's own default",
-}
 _EAGER_REASON = {
     "cpu": "compiling took over 75 s at start, and no gain was measured",
     "cuda": "CUDA graphs save the launch of each kernel",

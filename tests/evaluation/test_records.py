@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,23 @@ def test_no_file_is_no_record(tmp_path: Path) -> None:
     assert read_records(tmp_path / "none") == []
     with pytest.raises(RunFolderError, match="cannot be written"):
         RecordWriter(tmp_path / "none" / "r")
+
+
+def test_a_second_writer_is_refused_and_damages_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "r"
+    code = (
+        "import sys; from pathlib import Path; from evaluation.records import RecordWriter; "
+        "RecordWriter(Path(sys.argv[1]))"
+    )
+    with RecordWriter(path) as writer:
+        writer.append({"n": 1})
+        with pytest.raises(RunFolderError, match="another process is working on this run"):
+            RecordWriter(path)
+        other = subprocess.run(
+            [sys.executable, "-c", code, path], capture_output=True, text=True, check=False
+        )
+        assert "another process is working on this run" in other.stderr
+        writer.append({"n": 2})
+    with RecordWriter(path) as writer:
+        writer.append({"n": 3})
+    assert read_records(path) == [{"n": 1}, {"n": 2}, {"n": 3}]

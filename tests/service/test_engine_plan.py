@@ -109,7 +109,7 @@ def test_defaults_on_a_cpu() -> None:
     expected = {
         "block_size": 32,
         "max_model_len": 4096,
-        "max_num_seqs": 16,
+        "max_num_seqs": 32,
         "max_num_batched_tokens": 512,
         "enforce_eager": True,
         "enable_prefix_caching": True,
@@ -121,6 +121,13 @@ def test_defaults_on_a_cpu() -> None:
         "max_logprobs": 5,
     }
     assert expected.items() <= arguments.items()
+
+
+def test_more_sequences_are_decoded_together_where_the_cpu_has_matrix_units() -> None:
+    without = replace(LAPTOP, features=LAPTOP.features | {"avx512_bf16"})
+    with_amx = replace(LAPTOP, features=LAPTOP.features | {"amx_bf16"})
+    assert plan_with(cpu_machine(without)).max_num_seqs.value == 16
+    assert plan_with(cpu_machine(with_amx)).max_num_seqs.value == 32
 
 
 @pytest.mark.parametrize(
