@@ -6,22 +6,35 @@ from grammar.rules.model import StackRule, State
 from grammar.rules.python_expressions import ARITHMETIC, COMPARISONS
 from grammar.rules.python_layout import OPEN
 
-# ---- no star follows `in`, but that of `for`, and in brackets none follows `=` or `:`
-#   "", "(", "["  outside brackets, in them      "for"  behind it, outside       "in", "(=", "(in", …  no star here
+# ---- no star follows `in`, but that of `for`, and in brackets none follows `=` or `:`, but that of `*a: *b`
+#   "", "(", "["  outside brackets, in them      "for"  behind it, outside       "in", "(=", "(:", …  no star here
+#   "(*"  behind `*a` in round brackets          "(*:"  behind its colon: a star may follow
+#   "lambda", "lambda:", "->"  behind these outside of brackets: no star is the value, or the result
 
 
 def _value_shift(state: State, terminal: str) -> State | None:
     s = str(state)
-    if terminal == "*" and s[-1:] in ("=", ":", "n"):
-        return None
+    if terminal in ("*", "**") and s[-1:] in ("=", ":", "n", ">"):
+        return "(" if s == "(*:" and terminal == "*" else None
     if terminal in OPEN:
         return "(" if terminal == "(" else "["
-    bracket = "" if s in ("", "in", "for") else s[0]
+    bracket = s[0] if s[:1] in ("(", "[") else ""
     if terminal == "in":
         return "" if s == "for" else bracket + "in"
-    if terminal == "for" and not bracket:
-        return "for"
-    return bracket + terminal if bracket + terminal in ("(=", "[:") else "for" if s == "for" else bracket
+    if terminal in ("for", "lambda", "->") and not bracket:
+        return terminal
+    if s == "lambda":
+        return "lambda:" if terminal == ":" else s
+    if s == "(*" and terminal == ":":
+        return "(*:"
+    return (
+        bracket + terminal if bracket + terminal in ("(=", "[:", "(:") else "for" if s == "for" else bracket
+    )
+
+
+def _value_settle(below: State) -> State:
+    s = str(below)
+    return s if s in ("for", "lambda") else s[:1] if s[:1] in ("(", "[") else ""
 
 
 STAR_VALUES = StackRule(
@@ -29,7 +42,8 @@ STAR_VALUES = StackRule(
     "",
     _value_shift,
     ("invalid syntax",),
-    settle=lambda below: "for" if below == "for" else "" if below == "in" else str(below)[:1],
+    {"list_splat_pattern": lambda below, top: "(*" if below == "(" else _value_settle(below)},
+    settle=_value_settle,
 )
 
 

@@ -106,6 +106,17 @@ STARS = [
     "f(a=*b)", "f(a=b*c)", "x[a:*b]", "x[a:b*c]", "{a: *b}", "{a: b*c}", "{**a}", "f(a, *b)", "def f(*a: *b): c",
     "def f(a=*b): c", "lambda a=b*c: d", "if a: *b, c = d", "x[*a]", "f(a=b, *c)", "{a: b, **c}", "a = *b, c",
 ]  # fmt: skip
+ANNOTATED_STARS = [
+    "def f(a: *b): c", "def f(a:*b, c): d", "def f(*a: *b): c", "def f(a: *b = c): d", "def f(a, *, b: *c): d",
+    "def f(a: *b[c], d): e", "def f(**a: *b): c", "def f(a: (*b)): c", "def f(a: *b,): c", "def f() -> *a: b",
+    "def f(*a: *b, c: *d): e", "def f(*a: *b, **c: *d): e", "def f(*a: b, c: d = e): g", "def f(*a: *b[c]): d",
+    "def f(*a: *b.c, d): e", "def f(a: b, *c: *d, e: f = g, **h: i) -> j: k", "(lambda *a: b)", "(lambda *a: *b)",
+    "(lambda a: *b)", "(lambda *a, b: *c)", "(lambda **a: b)", "x[lambda *a: b]", "f(x, lambda *y: z, *w)",
+    "lambda a: *b", "lambda *a: b", "lambda *a: *b", "lambda a=b, *c: d", "if lambda: a: *b, c = d", "lambda: (*a, b)",
+    "def f() -> (*a, b): c", "if a: *b, c = d", "while a: *b, c = d", "class a: *b, c = d", "lambda: lambda *a: b",
+    "lambda: a * b", "for a in lambda *b: c: d", "f(lambda *a: b, *c)", "a: lambda *b: c", "f(a, **b)", "f(a=b**c)",
+    "def f(*a, **b): c", "{a: b**c, **d}", "f(a=**b)", "f(a: **b)", "def f(a: **b): c", "print(lambda: *a)",
+]  # fmt: skip
 WITH = [
     "with a as b: c", "with a as b.c: d", "with a as b[0]: c", "with a as (b, c): d", "with a as [b, *c]: d",
     "with a as b(): c", "with a as b().c: d", "with a as b / c: d", "with a as 1: c", "with a as b if c else d: e",
@@ -216,6 +227,7 @@ def compiles(text: str) -> bool:
         *SPECIFIERS,
         *WALRUSES,
         *STARS,
+        *ANNOTATED_STARS,
         *WITH,
         *BRACKETS,
         *MISCELLANEOUS,
