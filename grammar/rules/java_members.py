@@ -1,6 +1,7 @@
 """Java: the top of a file, bodies of classes and enums.
 
-File: "start", "noted" (behind an annotation), "imports", "types", "mods", "end" (behind a module).
+File: "start", "noted" (behind an annotation), "imports", "no module" (behind a package clause or a semicolon; imports
+may follow), "types", "mods", "end" (behind a module).
 Member: "start", "mods", "id" (a type), "own" (the same, or a constructor's name), "type", "void", "name", "void name",
 "rest" (behind the parameters), "throws", "value" (behind a declared variable).
 """
@@ -20,12 +21,13 @@ from grammar.rules.java_places import (
 )
 
 # Place("file", …, detail): what may stand before right context that still has imports, or the package.
+_IMPORTS = ("imports", "no module")
 _TOPS = {"imports": ("package", "import", "@", ";"), "package": ("@",)}
 
 
 def shift_file(s: Place, terminal: str) -> Place | None:
     """Give the place behind a terminal; None where javac says "class, interface, enum, or record expected"."""
-    if s.detail and (terminal not in _TOPS[s.detail] or (terminal == "@" and s.at == "imports")):
+    if s.detail and (terminal not in _TOPS[s.detail] or (terminal == "@" and s.at in _IMPORTS)):
         return None
     match s.at:
         case "end":
@@ -46,13 +48,15 @@ def shift_file(s: Place, terminal: str) -> Place | None:
         case "package":
             return CODE if s.at in ("start", "noted") else None
         case "import":
-            return Place("import") if s.at in ("start", "imports") else None
+            return Place("import") if s.at in ("start", *_IMPORTS) else None
         case "open" | "module":
             if s.at not in ("start", "noted", "imports", "mods"):
                 return None
             return s._replace(at="open") if terminal == "open" else Place("module")
         case ";":
-            return {"start": s._replace(at="imports"), "imports": s, "types": s}.get(s.at)
+            return (
+                s if s.at == "types" else s._replace(at="no module") if s.at in ("start", *_IMPORTS) else None
+            )
         case _:
             return s._replace(at="mods") if terminal in MODIFIERS else None
 

@@ -221,6 +221,11 @@ def _file_part(at: str) -> Reduce:
     return reduce
 
 
+def _import(below: State, top: State) -> State | None:
+    assert isinstance(below, Place)
+    return below if below.at == "no module" else _file_part("imports")(below, top)
+
+
 def _refuse(below: State, top: State) -> None:
     del below, top
 
@@ -259,8 +264,8 @@ REDUCTIONS: dict[str, Reduce] = {
     "scoped_identifier": _scoped,
     "switch_label": _label,
     "switch_block_statement_group_repeat1": _labels,
-    "package_declaration": _file_part("imports"),
-    "import_declaration": _file_part("imports"),
+    "package_declaration": _file_part("no module"),
+    "import_declaration": _import,
     "module_declaration": _file_part("end"),
     "program_repeat1": _in_file,
     "_toplevel_statement": _in_file,
