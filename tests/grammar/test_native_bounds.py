@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from grammar import Language, SyntaxMatcher, TokenVocabulary, _native
 from grammar.matcher import engine_of
@@ -62,6 +64,7 @@ def test_stacks_that_nobody_uses_are_dropped(python: Language) -> None:
     assert engine_of(python, vocabulary).statistics()["nodes"] < NODE_BOUND
 
 
+@pytest.mark.skipif("CODEFUSION_SANITIZED" in os.environ, reason="the sanitizer takes longer")
 def test_beginning_a_text_costs_nothing_of_the_language_s_size(language: Language) -> None:
     # 4 to 9 ms each when every reader made its own tables of the rules; 0.02 ms now.
     begun = time.perf_counter()

@@ -1,0 +1,121 @@
+"""What the tree-sitter grammars call things: definitions, the bodies that hold statements, imports."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import tree_sitter
+
+from grammar.languages import LANGUAGES
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Node types of one grammar.
+
+    functions   become chunks whole, unless they are too long
+    classes     become a header and a chunk for each member
+    wrappers    stand around a definition and belong to it (decorators)
+    comments    above a definition, they belong to it
+    imports     of the file
+    """
+
+    functions: frozenset[str]
+    classes: frozenset[str]
+    comments: frozenset[str]
+    imports: frozenset[str]
+    wrappers: frozenset[str] = frozenset()
+
+
+NODES = {
+    "python": Nodes(
+        functions=frozenset({"function_definition"}),
+        classes=frozenset({"class_definition"}),
+        comments=frozenset({"comment"}),
+        imports=frozenset({"import_statement", "import_from_statement", "future_import_statement"}),
+        wrappers=frozenset({"decorated_definition"}),
+    ),
+    "java": Nodes(
+        functions=frozenset({
+            "method_declaration", "constructor_declaration", "compact_constructor_declaration",
+        }),
+        classes=frozenset({
+            "class_declaration", "interface_declaration", "enum_declaration", "record_declaration",
+            "annotation_type_declaration",
+        }),
+        comments=frozenset({"line_comment", "block_comment"}),
+        imports=frozenset({"import_declaration"}),
+    ),
+    "go": Nodes(
+        functions=frozenset({"function_declaration", "method_declaration"}),
+        classes=frozenset(),
+        comments=frozenset({"comment"}),
+        imports=frozenset({"import_spec"}),
+    ),
+}  # fmt: skip
+
+_NAMES = re.compile(r"[^\W\d]\w*", re.UNICODE)
+
+
+@functools.cache
+def parser_of(language: str) -> tree_sitter.Parser:
+    """Give the parser of a language of the registry."""
+    spec = LANGUAGES[language]
+    capsule: object = getattr(importlib.import_module(spec.wheel), spec.function)()
+    return tree_sitter.Parser(tree_sitter.Language(capsule))
+
+
+def definition_in(node: tree_sitter.Node, nodes: Nodes) -> tree_sitter.Node | None:
+    """Give the definition that a node is, or stands around; None when it is none."""
+    if node.type in nodes.wrappers:
+        return next((inner for child in node.children if (inner := definition_in(child, nodes))), None)
+    return node if node.type in nodes.functions or node.type in nodes.classes else None
+
+
+def name_of(definition: tree_sitter.Node) -> str:
+    """Give the name of a definition; with the receiver's type for a method in Go, as in `Tree.Insert`."""
+    name = _text(definition.child_by_field_name("name"))
+    if (receiver := definition.child_by_field_name("receiver")) is not None:
+        types = _NAMES.findall(_text(receiver))
+        return f"{types[-1]}.{name}" if types else name
+    return name
+
+
+def imports_of(root: tree_sitter.Node, nodes: Nodes) -> Iterator[tuple[str, frozenset[str]]]:
+    """Give the imports of a file, each on one line, with the names that it brings."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.type in nodes.imports:
+            text = " ".join(_text(node).split())
+            yield text, frozenset(_bound_names(text))
+        elif node.type not in nodes.functions and node.type not in nodes.classes:
+            stack.extend(reversed(node.children))
+
+
+def _bound_names(text: str) -> list[str]:
+    if text.startswith("from "):
+        text = text.partition(" import ")[2]
+    parts = [part.split(" as ")[-1] for part in text.split(",")]
+    found: list[str] = []
+    for part in parts:
+        names = _NAMES.findall(part)
+        if (
+            names
+            and " as " not in text
+            and text.startswith("import ")
+            and part == parts[0]
+            and len(names) > 1
+        ):
+            # `import a.b` binds a in Python, b in Java: either tells that the chunk uses it.
+            found.append(names[1] if names[0] == "import" else names[0])
+        found += names[-1:]
+    return found
+
+
+def _text(node: tree_sitter.Node | None) -> str:
+    return node.text.decode("utf-8", "replace") if node is not None and node.text is not None else ""
