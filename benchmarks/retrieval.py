@@ -1,0 +1,173 @@
+"""How well words find code: functions of a repository, each looked for by its own docstring, which the index lacks.
+
+    python -m benchmarks.retrieval --repository ../some/repository --functions 300
+
+The repository is copied without the docstrings of the functions that are asked for, one of a file at most, and indexed.
+A query counts as answered at the rank of the first chunk of that function. `signature` asks with the line of its `def`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.progress import steps
+from retrieval_index import SearchIndex, update_index
+from retrieval_index.errors import RetrievalError
+from retrieval_index.walk import read_text, walk
+
+_MIN_WORDS, _MIN_STATEMENTS = 6, 3
+_MAX_RANK = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A function, and what is asked for it. Lines are those of the file without the docstring."""
+
+    path: str
+    name: str
+    line: int
+    docstring: str
+    signature: str
+
+
+@dataclass
+class Found:
+    """Ranks of what was found (0: not among the first ten), and milliseconds of each search."""
+
+    ranks: list[int]
+    milliseconds: list[float]
+
+    def recall(self, at: int) -> float:
+        """Give the share that was found among the first."""
+        return sum(0 < rank <= at for rank in self.ranks) / len(self.ranks)
+
+    @property
+    def mean_reciprocal_rank(self) -> float:
+        """Give the mean of 1 / rank, 0 where it was not found."""
+        return statistics.fmean(1 / rank if rank else 0.0 for rank in self.ranks)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Copy, index, ask; give the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
+    parser.add_argument("--repository", type=Path, required=True)
+    parser.add_argument("--functions", type=int, default=300, help="asked for (default: 300)")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            _measure(options, Path(place))
+    except (BenchmarkError, RetrievalError) as error:
+        print(f"python -m benchmarks.retrieval: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _measure(options: argparse.Namespace, place: Path) -> None:
+    asked = copy_without_docstrings(options.repository, place / "copy", options.functions, options.seed)
+    if not asked:
+        raise BenchmarkError(f"{options.repository}: expected Python functions with docstrings; found none")
+    report = update_index(place / "copy", place / "home", "default")
+    speed = report.num_chunks / report.seconds
+    print(
+        f"{report.num_chunks:,} chunks of {report.num_new:,} files, {report.seconds:.1f} s, {speed:,.0f} chunks/s"
+    )
+    index = SearchIndex.open(place / "home", "default")
+    table = Table("asked with", "functions", "recall@1", "recall@5", "recall@10", "MRR", "ms p50", "ms p99")
+    for kind in ("docstring", "signature"):
+        found = ask(index, asked, kind)
+        times = sorted(found.milliseconds)
+        table.add_row(
+            kind,
+            str(len(asked)),
+            *(f"{found.recall(at):.1%}" for at in (1, 5, 10)),
+            f"{found.mean_reciprocal_rank:.3f}",
+            f"{times[len(times) // 2]:.1f}",
+            f"{times[len(times) * 99 // 100]:.1f}",
+        )
+    Console().print(table)
+
+
+def copy_without_docstrings(repository: Path, copy: Path, num: int, seed: int) -> list[Asked]:
+    """Copy the source files; give the functions whose docstrings were left out."""
+    texts = {
+        file.path: text for file in walk(repository).files if (text := read_text(repository / file.path)[0])
+    }
+    candidates = [path for path in texts if path.endswith(".py")]
+    random.Random(seed).shuffle(candidates)  # noqa: S311 - repeatable on purpose
+    asked: list[Asked] = []
+    for path in candidates:
+        if len(asked) == num:
+            break
+        if (function := _documented(texts[path], random.Random(f"{seed}{path}"))) is not None:  # noqa: S311
+            texts[path], one = _without_docstring(path, texts[path], function)
+            asked.append(one)
+    for path, text in texts.items():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        (copy / path).write_text(text, encoding="utf-8")
+    return asked
+
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _documented(text: str, rng: random.Random) -> _Function | None:
+    try:
+        found = list(_functions(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    return rng.choice(found) if found else None
+
+
+def _functions(tree: ast.AST) -> Iterator[_Function]:
+    for node in ast.walk(tree):
+        if isinstance(node, _Function) and len(node.body) > _MIN_STATEMENTS:
+            docstring, first = ast.get_docstring(node), node.body[0]
+            starts_a_line = first.lineno > node.lineno and node.body[1].lineno > (first.end_lineno or 0)
+            if docstring and starts_a_line and len(docstring.split()) >= _MIN_WORDS:
+                yield node
+
+
+def _without_docstring(path: str, text: str, function: _Function) -> tuple[str, Asked]:
+    lines = text.split("\n")
+    docstring = function.body[0]
+    signature = "\n".join(lines[function.lineno - 1 : docstring.lineno - 1]).strip()
+    del lines[docstring.lineno - 1 : docstring.end_lineno]
+    asked = Asked(path, function.name, function.lineno, ast.get_docstring(function) or "", signature)
+    return "\n".join(lines), asked
+
+
+def ask(index: SearchIndex, asked: list[Asked], kind: str) -> Found:
+    """Look for every function by one of its fields."""
+    found = Found([], [])
+    with steps(len(asked)) as bar:
+        for one in asked:
+            bar.begin(kind)
+            started = time.perf_counter()
+            hits = index.search(getattr(one, kind), _MAX_RANK, per_file=3)
+            found.milliseconds.append(1000 * (time.perf_counter() - started))
+            ranks = [
+                rank
+                for rank, hit in enumerate(hits, 1)
+                if hit.chunk.path == one.path and hit.chunk.symbol.rpartition(".")[2] == one.name
+            ]
+            found.ranks.append(min(ranks, default=0))
+            bar.done()
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
