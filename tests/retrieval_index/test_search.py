@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -97,3 +99,29 @@ def test_the_commands(
     assert main([*options, "search", "zebra"]) == 1
     assert main([*options, "build", str(tmp_path / "none")]) == 2
     assert "expected a folder" in capsys.readouterr().err
+
+
+def test_a_watched_repository_is_read_again_when_it_changes(repository: Path, home: Path) -> None:
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "retrieval_index",
+        "--home",
+        str(home),
+        "watch",
+        str(repository),
+        "--every",
+        "0.1",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdout is not None
+        try:
+            assert "4 new" in watcher.stdout.readline()
+            write(repository, {"new.py": "def just_written(): pass\n"})
+            assert "1 new, 0 changed, 0 removed, 4 unchanged" in watcher.stdout.readline()
+            assert symbols(SearchIndex.open(home, "default"), "just written") == ["just_written"]
+        finally:
+            watcher.terminate()
+            _, errors = watcher.communicate(timeout=20)
+    assert "Traceback" not in errors
