@@ -6,6 +6,7 @@ RetrievalError
 ├── IndexDamagedError   a file of the index is not what its manifest says
 ├── IndexVersionError   the index was written in another format
 ├── IndexBusyError      another process is writing this index
+├── IndexWriteError     it cannot be written: no space, no permission
 └── QueryError          a query or a bound that makes no sense
 """
 
@@ -34,6 +35,10 @@ class IndexVersionError(RetrievalError):
 
 class IndexBusyError(RetrievalError):
     """Another process writes it."""
+
+
+class IndexWriteError(RetrievalError):
+    """The disk is full, or may not be written. The index is as it was."""
 
 
 class QueryError(RetrievalError):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retrieval_index.chunks import chunk_text
-from retrieval_index.errors import IndexMissingError, RepositoryError
+from retrieval_index.errors import IndexMissingError, IndexWriteError, RepositoryError
 from retrieval_index.store import (
     FORMAT,
     Manifest,
@@ -62,7 +62,7 @@ def update_index(
     """Make the index of a repository, or bring it up to date.
 
     afresh    start from nothing, whatever is there
-    Raises RepositoryError (nothing to index, or the index is of another repository), IndexBusyError,
+    Raises RepositoryError (nothing to index, or the index is of another repository), IndexBusyError, IndexWriteError,
     IndexDamagedError and IndexVersionError (unless `afresh`).
     """
     started = time.perf_counter()
@@ -71,22 +71,32 @@ def update_index(
         raise RepositoryError(
             f"{root}: expected source files to index; found none ({_listed(found.skipped)})"
         )
-    with writing(folder):
-        current = None if afresh else _current(home, name, root)
-        work = folder / "building.sqlite"
-        if afresh:
-            work.unlink(missing_ok=True)
-        if current is not None and not work.exists():
-            with contextlib.closing(open_read_only(current)) as connection:
-                report = _differences(connection, found)[0]
-            if report.is_unchanged:
-                report.seconds = time.perf_counter() - started
-                return report
-        with contextlib.closing(_begun(work, current, root)) as connection:
-            report = _bring_up_to_date(connection, root, found, progress)
-            manifest = _manifest(connection, name, root, found)
-        publish(folder, work, manifest)
+    try:
+        with writing(folder):
+            report = _updated(root, home, name, found, afresh=afresh, progress=progress)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise IndexWriteError(f"{folder}: cannot be written ({error}); the index is as it was") from error
     report.seconds = time.perf_counter() - started
+    return report
+
+
+def _updated(
+    root: Path, home: Path, name: str, found: Walk, *, afresh: bool, progress: Progress | None
+) -> Report:
+    folder = folder_of(home, name)
+    current = None if afresh else _current(home, name, root)
+    work = folder / "building.sqlite"
+    if afresh:
+        work.unlink(missing_ok=True)
+    if current is not None and not work.exists():
+        with contextlib.closing(open_read_only(current)) as connection:
+            report = _differences(connection, found)[0]
+        if report.is_unchanged:
+            return report
+    with contextlib.closing(_begun(work, current, root)) as connection:
+        report = _bring_up_to_date(connection, root, found, progress)
+        manifest = _manifest(connection, name, root, found)
+    publish(folder, work, manifest)
     return report
 
 

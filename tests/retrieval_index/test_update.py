@@ -194,6 +194,26 @@ def test_what_cannot_be_indexed_is_said(repository: Path, home: Path, tmp_path: 
         update_index(repository, home, "../up")
 
 
+def test_a_full_disk_is_said_and_leaves_the_index_as_it_was(repository: Path, home: Path) -> None:
+    update_index(repository, home, "default")
+    before = content(home)
+    write(repository, {f"m{n}.py": f"def more{n}():\n    return '{'x' * 400}'\n" for n in range(200)})
+    # No file may grow beyond 100 KB: what a full disk does, for this process alone.
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+        "from retrieval_index.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "--home", str(home), "update", str(repository)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert content(home) == before
+    update_index(repository, home, "default")
+    assert SearchIndex.open(home, "default").search("more199")
+
+
 def test_an_unreadable_file_is_counted(repository: Path, home: Path) -> None:
     (repository / "bad.py").write_bytes(b"\xff\xfe\x00")
     report = update_index(repository, home, "default")
