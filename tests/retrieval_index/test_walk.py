@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -30,9 +31,10 @@ def test_files_come_in_the_order_of_their_paths_with_their_language(repository: 
 def listed_by_git(root: Path) -> list[str]:
     git = shutil.which("git")
     assert git is not None
-    subprocess.run([git, "init", "-q", root], check=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    subprocess.run([git, "init", "-q", root], check=True, env=environment)
     command = [git, "-C", root, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py"]
-    listed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    listed = subprocess.run(command, capture_output=True, check=True, text=True, env=environment).stdout
     return sorted(filter(None, listed.split("\0")))
 
 
