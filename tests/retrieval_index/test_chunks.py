@@ -93,7 +93,7 @@ REAL = [
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_the_law_holds_on_real_and_on_damaged_files(language: str) -> None:
     rng = random.Random(1)
-    texts = [p.read_text(encoding="utf-8", errors="replace") for p, name in REAL if name == language][:25]
+    texts = [p.read_text(encoding="utf-8", errors="replace") for p, name in REAL if name == language][:12]
     texts += [FILES[name] for name in FILES if name.endswith(LANGUAGES[language].suffixes)]
     for text in texts:
         assert_law(text, chunk_text("a", language, text))
