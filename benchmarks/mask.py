@@ -41,7 +41,7 @@ class MaskPlan:
 
     batches: tuple[int, ...] = (1, 8, 32)
     rounds: int = 3
-    requests_each: int = 3
+    requests_each: int = 2
     max_tokens: int = 64
     goal: float = 0.98
 

@@ -97,24 +97,12 @@ def imports_of(root: tree_sitter.Node, nodes: Nodes) -> Iterator[tuple[str, froz
             stack.extend(reversed(node.children))
 
 
-def _bound_names(text: str) -> list[str]:
-    if text.startswith("from "):
-        text = text.partition(" import ")[2]
-    parts = [part.split(" as ")[-1] for part in text.split(",")]
-    found: list[str] = []
-    for part in parts:
-        names = _NAMES.findall(part)
-        if (
-            names
-            and " as " not in text
-            and text.startswith("import ")
-            and part == parts[0]
-            and len(names) > 1
-        ):
-            # `import a.b` binds a in Python, b in Java: either tells that the chunk uses it.
-            found.append(names[1] if names[0] == "import" else names[0])
-        found += names[-1:]
-    return found
+def _bound_names(text: str) -> Iterator[str]:
+    """Give the names by which an import is used: of `import a.b` the first in Python, the last in Java and Go."""
+    listed = text.partition(" import ")[2] if text.startswith("from ") else text.removeprefix("import ")
+    for part in listed.removeprefix("static ").split(","):
+        names = _NAMES.findall(part.split(" as ")[-1])
+        yield from {*names[:1], *names[-1:]}
 
 
 def _text(node: tree_sitter.Node | None) -> str:

@@ -37,31 +37,26 @@ def shift(state: str, terminal: str, free: State, *, starred: bool) -> State | N
     free     the state inside calls, items, strings and braces
     starred  whether brackets may hold `*name`
     """
-    if state in IN_BRACKETS and terminal == "as":
+    bracket = "(" if state in IN_BRACKETS else ""
+    at = state.removeprefix("(")
+    if bracket and terminal == "as":
         return None
-    if state in IN_BRACKETS:
-        return _inside(state[1:], terminal, free, starred=starred)
-    if terminal in OPEN or terminal.startswith("string_start"):
-        return "(start" if state == "start" and terminal in ("(", "[") else free
-    match state:
-        case "start" | "." if terminal in NAMES:
-            return "after"
-        case "start" if terminal in VALUES:
-            return "value"
-        case "after" | "value" if terminal == ".":
-            return "."
-        case _:
-            return None
-
-
-def _inside(at: str, terminal: str, free: State, *, starred: bool) -> State:
     if terminal in OPEN or terminal.startswith("string_start"):
         return "(start" if at == "start" and terminal in ("(", "[") else free
     match at:
         case "start" | "." if terminal in NAMES:
-            return "(after"
+            return f"{bracket}after"
         case "start" if terminal in VALUES:
-            return "(value"
+            return f"{bracket}value"
+        case "after" | "value" if terminal == ".":
+            return f"{bracket}."
+        case _:
+            return _inside(at, terminal, starred=starred) if bracket else None
+
+
+def _inside(at: str, terminal: str, *, starred: bool) -> State:
+    """Read what a target's brackets may hold beside targets; anything else makes them no target."""
+    match at:
         case "start" if terminal in CLOSE:  # empty, or behind a comma
             return "(after"
         case "start" if terminal == "*" and starred:
@@ -70,8 +65,6 @@ def _inside(at: str, terminal: str, free: State, *, starred: bool) -> State:
             return "(start"
         case "after" | "value" if terminal in CLOSE:
             return f"({at}"
-        case "after" | "value" if terminal == ".":
-            return "(."
         case _:
             return "(bad"
 
