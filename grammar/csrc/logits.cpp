@@ -5,9 +5,9 @@
 #include <limits>
 #include <type_traits>
 
-#if defined(__GNUC__) && !defined(__clang__)
 // Vectors wider than the machine's are passed between functions that are all inlined.
 #pragma GCC diagnostic ignored "-Wpsabi"
+#if defined(__GNUC__) && !defined(__clang__)
 // GCC's own header has "undefined" registers on purpose, which it warns of with sanitizers (its bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
