@@ -9,7 +9,7 @@ import pytest
 
 from retrieval_index.cli import main
 from retrieval_index.errors import QueryError
-from retrieval_index.search import SearchIndex
+from retrieval_index.search import Place, SearchIndex
 from retrieval_index.update import update_index
 from tests.retrieval_index.conftest import write
 
@@ -35,7 +35,7 @@ def test_coverage_is_the_share_of_the_query_that_is_there(index: SearchIndex) ->
     assert hit.coverage == 1.0
     hits = index.search("retry elephants balance")  # no elephants: a word that nothing has does not count
     assert {round(hit.coverage, 2) for hit in hits} == {0.5}
-    assert index.search("retry balance", min_coverage=0.6) == []
+    assert index.search("retry balance", min_relevance=0.6) == []
 
 
 @pytest.mark.parametrize("query", ["", "the of a", "zebra", '"', "a OR b) NEAR *", "\0", "x" * 100_000])
@@ -54,7 +54,7 @@ def test_bounds_that_make_no_sense_are_refused(index: SearchIndex) -> None:
 def test_what_the_request_holds_already_is_left_out(index: SearchIndex) -> None:
     known = "def balance(tree):\n    return tree\n"
     assert "balance" in symbols(index, "balance tree pkg")
-    assert "balance" not in symbols(index, "balance tree pkg", known=known)
+    assert "balance" not in symbols(index, "balance tree pkg", place=Place(known=known))
 
 
 def test_few_chunks_of_one_file_and_no_text_twice(tmp_path: Path, home: Path) -> None:
@@ -71,8 +71,8 @@ def test_the_same_file_and_the_same_name_come_first(tmp_path: Path, home: Path) 
     text = "def close(self):\n    release(self)\n\ndef other_{0}(self):\n    release(self)\n"
     update_index(write(tmp_path / "r", {f"{n}.py": text.format(n) for n in "abc"}), home, "default")
     index = SearchIndex.open(home, "default")
-    assert index.search("release", 1, path="b.py")[0].chunk.path == "b.py"
-    assert index.search("release", 1, symbol="Door.close")[0].chunk.symbol == "close"
+    assert index.search("release", 1, place=Place(path="b.py"))[0].chunk.path == "b.py"
+    assert index.search("release", 1, place=Place(symbol="Door.close"))[0].chunk.symbol == "close"
 
 
 def test_several_threads_may_search_at_once(index: SearchIndex) -> None:
@@ -88,7 +88,7 @@ def test_the_commands(
     assert main([*options, "search", "retry"]) == 2
     assert "no index 'default'" in capsys.readouterr().err
     assert main([*options, "stats"]) == 1
-    assert main([*options, "build", str(repository)]) == 0
+    assert main([*options, "build", str(repository), "--embedder", "none"]) == 0
     assert "4 new, 0 changed, 0 removed, 0 unchanged; 11 chunks" in capsys.readouterr().out
     assert main([*options, "update", str(repository)]) == 0
     assert main([*options, "stats"]) == 0
@@ -113,6 +113,8 @@ def test_a_watched_repository_is_read_again_when_it_changes(repository: Path, ho
         str(repository),
         "--every",
         "0.1",
+        "--embedder",
+        "none",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watcher:
         assert watcher.stdout is not None
