@@ -28,10 +28,11 @@ from rich.table import Table
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.progress import steps
-from retrieval_index import EmbeddedBy, Hit, SearchIndex, load_embedder, update_index
-from retrieval_index.embedder import DEFAULT
+from retrieval_index.embedder import DEFAULT, load_embedder
+from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.errors import RetrievalError
-from retrieval_index.search import Mode
+from retrieval_index.search import CODE, Hit, Ranking, SearchIndex
+from retrieval_index.update import update_index
 from retrieval_index.walk import read_text, walk
 
 _MIN_WORDS, _MIN_STATEMENTS = 6, 3
@@ -106,7 +107,7 @@ def _measure(options: argparse.Namespace, place: Path) -> None:
     started = time.perf_counter()
     index = SearchIndex.open(home, "default", embedder)
     print(f"{index.manifest.num_bytes / 1e6:.0f} MB, opened in {time.perf_counter() - started:.2f} s")
-    _ask_all(index, asked, [way for way in _WAYS if by is not None or way.mode == "words"])
+    _ask_all(index, asked, [way for way in _WAYS if by is not None or way.ranking.mode == "words"])
     if options.foreign is not None:
         foreign = copy_without_docstrings(options.foreign, place / "foreign", options.functions, options.seed)
         _compare_foreign(index, asked, foreign)
@@ -117,15 +118,15 @@ class Way:
     """A way to search."""
 
     name: str
-    mode: Mode
-    variety: float = 0.0
+    ranking: Ranking
 
 
 _WAYS = (
-    Way("words", "words"),
-    Way("vectors", "vectors"),
-    Way("both", "fused"),
-    Way("both, variety", "fused", 0.25),
+    Way("words", Ranking("words", per_file=3, variety=0)),
+    Way("vectors", Ranking("vectors", per_file=3, variety=0)),
+    Way("both", Ranking(per_file=3, variety=0)),
+    Way("both, variety", Ranking(per_file=3)),
+    Way("both, words x 4", Ranking(words_weight=CODE.words_weight, per_file=3, variety=0)),
 )
 
 
@@ -224,7 +225,7 @@ def ask(index: SearchIndex, asked: list[Asked], kind: str, way: Way) -> Found:
         for one in asked:
             bar.begin(f"{kind}, {way.name}")
             started = time.perf_counter()
-            hits = index.search(getattr(one, kind), _MAX_RANK, mode=way.mode, per_file=3, variety=way.variety)
+            hits = index.search(getattr(one, kind), _MAX_RANK, ranking=way.ranking)
             found.milliseconds.append(1000 * (time.perf_counter() - started))
             found.ranks.append(next((rank for rank, hit in enumerate(hits, 1) if _answers(hit, one)), 0))
             bar.done()

@@ -29,7 +29,7 @@ from retrieval_index.embedder import DEFAULT, load_embedder
 from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.embedding import Progress as OnProgress
 from retrieval_index.errors import IndexDamagedError, IndexVersionError, RetrievalError
-from retrieval_index.search import Hit, Mode, Place, SearchIndex
+from retrieval_index.search import Hit, Mode, Place, Ranking, SearchIndex
 from retrieval_index.store import default_home, names_in, read_manifest, verified_folder
 from retrieval_index.update import Report, update_index
 
@@ -161,7 +161,9 @@ def _search(options: argparse.Namespace) -> int:
     embedder = load_embedder(read_manifest(options.home, options.name).embedder)
     with contextlib.closing(SearchIndex.open(options.home, options.name, embedder)) as index:
         started = time.perf_counter()
-        hits = index.search(options.query, options.k, mode=options.by, place=Place(path=options.near))
+        hits = index.search(
+            options.query, options.k, place=Place(path=options.near), ranking=Ranking(options.by)
+        )
         milliseconds = 1000 * (time.perf_counter() - started)
     console = _console()
     table = Table(

@@ -30,7 +30,6 @@ Mode = Literal["fused", "words", "vectors"]
 _MAX_QUERY_CHARS = 20_000
 _CANDIDATES = 120
 _SAME_FILE, _SAME_SYMBOL = 1.15, 1.3
-_VARIETY = 0.25
 _COPY = 0.85  # share of a chunk's words that the request holds already, from which it tells nothing new
 _COLUMNS = (
     "SELECT id, words, path, language, first_line, last_line, kind, symbol, text, imports, sha256 "
@@ -69,6 +68,27 @@ class Place:
     path: str | None = None
     symbol: str | None = None
     known: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How chunks are ranked.
+
+    mode           `fused` takes words alone where the index has no vectors
+    words_weight   of the ranking by words beside that by vectors. Measured (docs/retrieval.md): 1 for questions in
+                   prose; for code, whose names are those of what it calls, more is better
+    per_file       chunks of one file at most
+    variety        0 to 1: how much likeness to a better chunk counts against one
+    """
+
+    mode: Mode = "fused"
+    words_weight: float = 1.0
+    per_file: int = 2
+    variety: float = 0.25
+
+
+PROSE = Ranking()
+CODE = Ranking(words_weight=4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +137,31 @@ class SearchIndex:
         query: str,
         k: int = 4,
         *,
-        mode: Mode = "fused",
         place: Place = Place(),
-        per_file: int = 2,
-        variety: float = _VARIETY,
-        min_relevance: float = 0.0,
+        ranking: Ranking = PROSE,
+        min_relevance: float | None = None,
     ) -> list[Hit]:
         """Find at most k chunks for a query in words or code, the best first.
 
-        mode            `fused` takes words alone where the index has no vectors
         place           where the request comes from
-        per_file        chunks of one file at most
-        variety         0 to 1: how much likeness to a better chunk counts against one
-        min_relevance   of `Hit.relevance`; below it a chunk is left out
+        ranking         how to rank: `PROSE`, `CODE`, or one's own
+        min_relevance   of `Hit.relevance`; below it a chunk is left out. None: nothing is
         Raises QueryError for bounds that make no sense.
         """
         if not 1 <= k <= MAX_RESULTS:
             raise QueryError(f"k: expected 1 to {MAX_RESULTS}; got {k}")
-        if per_file < 1:
-            raise QueryError(f"per_file: expected at least 1; got {per_file}")
-        if mode == "vectors" and self._vectors is None:
+        if ranking.per_file < 1:
+            raise QueryError(f"per_file: expected at least 1; got {ranking.per_file}")
+        if ranking.mode == "vectors" and self._vectors is None:
             raise QueryError(f"mode: expected an index with vectors; {self.manifest.name!r} has words alone")
         query = query[:_MAX_QUERY_CHARS]
         weights = self._words.weights(Counter(terms(query)))
-        by_words = [] if mode == "vectors" else self._words.search(weights, _CANDIDATES)
-        by_vector, similarity = ([], {}) if mode == "words" else self._nearest(query, by_words)
-        scores = fused([ranking for ranking in ([chunk for chunk, _ in by_words], by_vector) if ranking])
-        if not by_vector:
-            scores = dict(by_words)
+        by_words = [] if ranking.mode == "vectors" else self._words.search(weights, _CANDIDATES)
+        by_vector, similarity = ([], {}) if ranking.mode == "words" else self._nearest(query, by_words)
+        scores = dict(by_words)
+        if by_vector:
+            rankings = [[number for number, _ in by_words], by_vector]
+            scores = fused(rankings, [ranking.words_weight, 1.0])
         candidates = self._candidates(list(scores), weights)
         known_words = frozenset(terms(place.known))
         hits = {
@@ -157,14 +174,18 @@ class SearchIndex:
             for number, candidate in candidates.items()
             if not _repeats(candidate.words, known_words)
         }
-        hits = {number: hit for number, hit in hits.items() if hit.relevance >= min_relevance}
+        hits = {
+            number: hit
+            for number, hit in hits.items()
+            if min_relevance is None or hit.relevance >= min_relevance
+        }
         chosen = varied(
             {number: hit.score for number, hit in hits.items()},
             self._likeness(list(hits), candidates),
             k,
-            variety=variety,
+            variety=ranking.variety,
             groups={number: hit.chunk.path for number, hit in hits.items()},
-            per_group=per_file,
+            per_group=ranking.per_file,
             same={number: hit.chunk.sha256 for number, hit in hits.items()},
         )
         return [hits[number] for number in chosen]

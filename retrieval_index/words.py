@@ -63,13 +63,13 @@ class WordIndex:
         self._indptr: NDArray[np.int64] = scores["indptr"]
 
     def weights(self, words: Iterable[str]) -> dict[str, float]:
-        """Give the words that the index has, the rarest of them, each with how much it says."""
+        """Give the words of a query that say most, each with how much it says; one that no chunk has says most."""
         total = len(self._chunks)
         found: dict[str, float] = {}
         for word in words:
-            if word and (number := self._vocabulary.get(word)) is not None:
-                having = int(self._indptr[number + 1] - self._indptr[number])
-                found[word] = math.log(1 + (total - having + 0.5) / (having + 0.5))
+            number = self._vocabulary.get(word)
+            having = 0 if number is None else int(self._indptr[number + 1] - self._indptr[number])
+            found[word] = math.log(1 + (total - having + 0.5) / (having + 0.5))
         kept = sorted(found, key=lambda word: -found[word])[:_MAX_TERMS]
         # Words that are everywhere cost most and say least; a question of nothing else keeps them.
         rare = [word for word in kept if found[word] >= _COMMON_WEIGHT]
@@ -77,9 +77,10 @@ class WordIndex:
 
     def search(self, weights: Mapping[str, float], limit: int) -> list[tuple[int, float]]:
         """Give the chunks that have most of the words, best first, as id and BM25."""
-        if not weights:
+        numbers = [number for word in weights if (number := self._vocabulary.get(word)) is not None]
+        if not numbers:
             return []
-        scores = self._ranker.get_scores_from_ids([self._vocabulary[word] for word in weights])
+        scores = self._ranker.get_scores_from_ids(numbers)
         limit = min(limit, len(scores))
         best = np.argpartition(scores, -limit)[-limit:]
         best = best[np.argsort(-scores[best], kind="stable")]

@@ -33,6 +33,7 @@ from service.keys import FailedLogins, KeyRing, require
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics, RequestMetrics
 from service.routes import generate, health, openai
+from service.routes import indexes as index_routes
 from service.routes import styles as style_routes
 from service.services import Services, build_services
 from service.settings import Settings
@@ -101,6 +102,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(generate.router)
     app.include_router(openai.router)
     app.include_router(style_routes.router)
+    app.include_router(index_routes.router)
     app.include_router(health.router)
     app.include_router(health.metrics_router(public=settings.access.metrics_public))
     if settings.server.docs:
@@ -117,6 +119,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     tasks = [
         asyncio.create_task(_keep_engine(parts), name="engine-life"),
         asyncio.create_task(parts.examples.open(), name="sandbox-proof"),
+        asyncio.create_task(parts.retriever.open(), name="indexes"),
         asyncio.create_task(parts.metrics.watch_event_loop(), name="event-loop-lag"),
     ]
     try:
@@ -127,6 +130,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
             with suppress(asyncio.CancelledError):
                 await task
         await parts.examples.aclose()
+        await parts.retriever.aclose()
         await parts.engine.shutdown()
         await parts.admission.aclose()
 

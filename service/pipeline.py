@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from service.admission import Admission
 from service.answers import Answer, select_best
@@ -31,6 +31,7 @@ from service.prompt import (
     fit,
 )
 from service.prompt_encoder import PromptEncoder
+from service.retrieval import Question, Retrieval, Retriever
 from service.salt import CacheSalts
 from service.schemas.common import Usage
 from service.schemas.generate import (
@@ -42,6 +43,7 @@ from service.schemas.generate import (
     Timings,
 )
 from service.settings import Settings
+from service.snippets import NO_REPOSITORY
 from service.steering_spec import SteeringSpec
 from service.styles import StylePlanner, report
 from service.syntax import SyntaxPlanner, UnjoinableSuffixError, is_masked
@@ -68,6 +70,7 @@ class Job:
     max_tokens: int
     started: float
     examples: ExampleTask | None
+    retrieval: Retrieval | None = None
     syntax: SyntaxSpec | None = None
     steering: SteeringSpec | None = None
 
@@ -119,15 +122,18 @@ class GeneratePipeline:
         examples: ExampleRunner,
         planner: SyntaxPlanner,
         styles: StylePlanner,
+        retriever: Retriever,
     ) -> None:
         self._engine = engine
         self._planner = planner
         self._styles = styles
+        self._retriever = retriever
         self._admission = admission
         self._salts = salts
         self._examples = examples
         self._limits = settings.limits
         self._defaults = settings.generate
+        self._snippet_share = settings.retrieval.context_share
 
     @cached_property
     def _encoder(self) -> PromptEncoder:
@@ -174,7 +180,7 @@ class GeneratePipeline:
         headers: dict[str, str],
         started: float,
     ) -> AsyncGenerator[str | GenerateResponse, None]:
-        job = await self._prepare(request, request_id, started)
+        job = await self._prepare(request, principal, request_id, started)
         answers = [job.new_answer(open_fence=self._defaults.open_fence) for _ in range(request.candidates)]
         streams = len(answers) == 1
         first_token: float | None = None
@@ -206,13 +212,16 @@ class GeneratePipeline:
         progress = Progress(seat.queue_seconds, first_token, cached, is_valid, counts)
         yield self._report(job, answers, choice, progress)
 
-    async def _prepare(self, request: GenerateRequest, request_id: str, started: float) -> Job:
+    async def _prepare(
+        self, request: GenerateRequest, principal: Principal, request_id: str, started: float
+    ) -> Job:
         wanted = language(request.language or self._defaults.language)
         examples = example_task(request, wanted.name) if request.select == "examples" else None
         if examples is not None:
             await self._examples.require(examples)
         steering = self._styles.plan(request)
-        parts = _parts(request, wanted)
+        retrieval = await self._retrieve(request, principal)
+        parts = _parts(request, wanted, retrieval)
         context = self._engine.model.max_model_len
         if request.is_completion:
             room = context - min(request.max_tokens, context // 4)
@@ -221,7 +230,16 @@ class GeneratePipeline:
         prompt = await self._fit(parts, room)
         max_tokens = min(request.max_tokens, context - len(prompt.token_ids))
         syntax = await self._plan_syntax(request, wanted)
-        return Job(request_id, request, wanted, prompt, max_tokens, started, examples, syntax, steering)
+        return Job(
+            request_id, request, wanted, prompt, max_tokens, started, examples, retrieval, syntax, steering
+        )
+
+    async def _retrieve(self, request: GenerateRequest, principal: Principal) -> Retrieval | None:
+        if request.retrieval is False:
+            return None
+        words = "\n".join(filter(None, (request.prompt, request.signature)))
+        question = Question(words, request.prefix or "", request.suffix or "")
+        return await self._retriever.retrieve(request.retrieval, question, principal.tenant)
 
     async def _plan_syntax(self, request: GenerateRequest, wanted: Language) -> SyntaxSpec | None:
         if request.syntax == "off" or not is_masked(wanted.name):
@@ -254,11 +272,14 @@ class GeneratePipeline:
         return Choice(select_best(answers, passed), passed, time.monotonic() - started)
 
     async def _fit(self, parts: PromptParts, room: int) -> Prompt:
-        encoder, open_fence = self._encoder, self._defaults.open_fence
+        share = int(self._snippet_share * self._engine.model.max_model_len)
+        laid_out = partial(
+            fit, parts, self._encoder, room, open_fence=self._defaults.open_fence, max_snippet_tokens=share
+        )
         try:
             if _text_length(parts) < _LONG_TEXT_CHARS:
-                return fit(parts, encoder, room, open_fence=open_fence)
-            return await asyncio.to_thread(fit, parts, encoder, room, open_fence=open_fence)
+                return laid_out()
+            return await asyncio.to_thread(laid_out)
         except PromptTooLongError as error:
             raise BadRequestError(
                 f"The prompt has {error.prompt_tokens} tokens; this model takes at most {error.limit}.",
@@ -303,7 +324,8 @@ class GeneratePipeline:
             code=best.code,
             finish_reason=best.finish_reason,
             syntax=syntax_report(job.syntax, [progress.syntax], is_valid=progress.is_valid),
-            retrieved=[],
+            retrieved=job.retrieval.chunks(job.prompt.snippets) if job.retrieval else [],
+            retrieval=job.retrieval.report(job.prompt.snippets) if job.retrieval else None,
             steering=report(job.steering),
             candidates=_candidates(job, answers, choice),
             prompt=PromptReport(
@@ -318,6 +340,7 @@ class GeneratePipeline:
             ),
             timings_ms=Timings(
                 queue=_ms(progress.queue_seconds),
+                retrieve=_ms(job.retrieval.seconds) if job.retrieval else 0.0,
                 examples=_ms(choice.seconds),
                 first_token=None if first_token is None else _ms(first_token),
                 total=_ms(time.monotonic() - job.started),
@@ -351,7 +374,7 @@ def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
     return (stop,) if isinstance(stop, str) else tuple(stop or ())
 
 
-def _parts(request: GenerateRequest, wanted: Language) -> PromptParts:
+def _parts(request: GenerateRequest, wanted: Language, retrieval: Retrieval | None) -> PromptParts:
     return PromptParts(
         language=wanted,
         prompt=request.prompt,
@@ -360,12 +383,22 @@ def _parts(request: GenerateRequest, wanted: Language) -> PromptParts:
         signature=request.signature,
         constraints=tuple(request.constraints),
         examples=tuple(Example(example.input, example.output) for example in request.examples),
+        repository=retrieval.repository if retrieval else NO_REPOSITORY,
     )
 
 
 def _text_length(parts: PromptParts) -> int:
     examples = (text for example in parts.examples for text in (example.input, example.output))
-    texts = (parts.prompt, parts.prefix, parts.suffix, parts.signature, *parts.constraints, *examples)
+    snippets = (snippet.text for snippet in parts.repository.snippets)
+    texts = (
+        parts.prompt,
+        parts.prefix,
+        parts.suffix,
+        parts.signature,
+        *parts.constraints,
+        *examples,
+        *snippets,
+    )
     return sum(len(text or "") for text in texts)
 
 

@@ -66,7 +66,7 @@ class GenerateRequest(RequestModel):
         default_factory=dict, description="Control vectors by name, -1 to 1. See `GET /v1/styles`."
     )
     retrieval: RetrievalOptions | Off = Field(
-        default=False, description="Look in an indexed repository. Not available in this build."
+        default=False, description="Put code of an indexed repository into the prompt. See `GET /v1/indexes`."
     )
     syntax: Literal["enforce", "off"] | None = Field(
         default=None,
@@ -108,12 +108,24 @@ class GenerateRequest(RequestModel):
 
 
 class RetrievedChunk(BaseModel):
-    """One snippet that was put into the prompt."""
+    """One snippet that was found for the prompt."""
 
     id: str
-    path: str
-    lines: tuple[int, int]
-    score: float
+    path: str = Field(description="Relative to the repository.")
+    lines: tuple[int, int] = Field(description="First and last, counted from 1.")
+    score: float = Field(
+        description="How well it fits: cosine, or in an index of words the share of the request's words."
+    )
+    trimmed: bool = Field(default=False, description="Left out of the prompt: it had no room, whole.")
+
+
+class RetrievalReport(BaseModel):
+    """What became of `retrieval`."""
+
+    index: str
+    found: int = Field(description="Snippets that fit the request.")
+    used: int = Field(description="Of these, in the prompt.")
+    degraded: str | None = Field(description="Why the request went on without searching.")
 
 
 class Candidate(BaseModel):
@@ -170,7 +182,8 @@ class GenerateResponse(BaseModel):
         description="`length`: cut by max_tokens or the context."
     )
     syntax: SyntaxReport
-    retrieved: list[RetrievedChunk]
+    retrieved: list[RetrievedChunk] = Field(description="Best first.")
+    retrieval: RetrievalReport | None = Field(default=None, description="null: it was not asked for.")
     steering: dict[str, float] = Field(description="The knobs that were not 0, in steps of 0.01.")
     candidates: CandidateReport
     prompt: PromptReport

@@ -20,7 +20,7 @@ from retrieval_index.errors import (
     QueryError,
     RepositoryError,
 )
-from retrieval_index.search import SearchIndex
+from retrieval_index.search import Ranking, SearchIndex
 from retrieval_index.store import (
     BUILDING,
     DATABASE,
@@ -235,12 +235,12 @@ def test_another_embedder_embeds_anew_and_an_index_is_refused_to_the_wrong_one(
             SearchIndex.open(home, "default", wrong)
     report = update_index(repository, home, "default", embedded_by=EmbeddedBy("other", other))
     assert (report.is_unchanged, report.num_embedded) == (True, 11)
-    assert SearchIndex.open(home, "default", other).search("balance", mode="vectors")
+    assert SearchIndex.open(home, "default", other).search("balance", ranking=Ranking("vectors"))
     update_index(repository, home, "default")  # words alone from now on
     index = SearchIndex.open(home, "default")
     assert index.search("balance")
     with pytest.raises(QueryError, match="has words alone"):
-        index.search("balance", mode="vectors")
+        index.search("balance", ranking=Ranking("vectors"))
     assert not list(home.rglob("vectors.faiss"))
 
 

@@ -244,6 +244,7 @@ async def test_the_report_says_what_was_done(in_process: Serve) -> None:
             "degraded": None,
         },
         "retrieved": [],
+        "retrieval": None,
         "steering": {},
         "candidates": {
             "generated": 1,
@@ -448,8 +449,6 @@ async def test_all_candidates_are_waited_for(in_process: Serve) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("retrieval", {"index": "default", "k": 4}),
-        ("retrieval", {}),
         ("context", {"comments": "c"}),
         ("context", {"trace": "t"}),
         ("context", {"comments": ""}),

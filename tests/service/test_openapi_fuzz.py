@@ -34,7 +34,7 @@ CHECKS: list[Any] = [
 ]
 VALID, INVALID = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 POSTS = ["/generate", "/v1/chat/completions", "/v1/completions"]
-GETS = ["/v1/models", "/v1/models/{model_id}", "/v1/styles", "/healthz", "/readyz", "/metrics"]
+GETS = ["/v1/models", "/v1/models/{model_id}", "/v1/styles", "/v1/indexes", "/healthz", "/readyz", "/metrics"]
 # 3 routes with a body, each with valid and with invalid requests: 2,040 and a few.
 EXAMPLES, FEW_EXAMPLES = 340, 20
 
