@@ -143,7 +143,6 @@ def test_what_an_engine_does_not_know_is_not_counted() -> None:
         ({"stop": ""}, "invalid_request_error"),
         ({"nope": 1}, "unknown_field"),
         ({"context": {"trace": "t"}}, "not_available"),
-        ({"retrieval": {}}, "index_not_found"),
         ({"verbosity": 1}, "unknown_style"),
         ({"syntax": "enforce", "language": "rust"}, "language_without_mask"),
         ({"language": "klingon"}, "unknown_language"),
