@@ -114,7 +114,7 @@ def test_no_snippet_ends_its_own_fence(tmp_path: Path, home: Path, name: str) ->
     assert inside.endswith("return text")
     # Without the guard: a fence of three is closed before the code is.
     plain = f"```python\n{poisoned(FENCES[name])}\n```"
-    assert not plain.split("\n```")[0].rstrip().endswith("return text")
+    assert not plain.split("\n```", maxsplit=1)[0].rstrip().endswith("return text")
 
 
 # ── characters that hide or turn round ───────────────────────────────────────────────────────────────────────
