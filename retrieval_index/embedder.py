@@ -91,12 +91,14 @@ def load_embedder(spec: str, *, threads: int | None = None) -> Embedder | None:
     try:
         import sentence_transformers
         import torch
+        import transformers
     except ImportError as error:
         raise EmbedderError(
             f"embedder {spec!r}: expected the package sentence-transformers; it cannot be imported ({error})"
         ) from error
     if threads is not None:
         torch.set_num_threads(threads)
+    transformers.utils.logging.disable_progress_bar()  # it would write over the command's own
     source, weights_id, options = _source(spec)
     # bfloat16 where the processor multiplies it: three times as fast, and a cosine moves by a thousandth.
     fast = torch.cpu.get_capabilities().get("avx512_bf16", False)

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,7 @@ from retrieval_index.words import FOLDER, WordIndex
 MAX_RESULTS = 100
 Mode = Literal["fused", "words", "vectors"]
 _MAX_QUERY_CHARS = 20_000
-_CANDIDATES = 120
+_CANDIDATES = 60  # of each ranking
 _SAME_FILE, _SAME_SYMBOL = 1.15, 1.3
 _COPY = 0.85  # share of a chunk's words that the request holds already, from which it tells nothing new
 _COLUMNS = (
@@ -91,11 +92,22 @@ PROSE = Ranking()
 CODE = Ranking(words_weight=4.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Candidate:
+    """A chunk that may be chosen. Its words are read only where something asks for them: most searches do not."""
+
     chunk: Chunk
-    words: frozenset[str]
-    coverage: float
+    body: str
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(self.body.split())
+
+    def coverage(self, weights: Mapping[str, float]) -> float:
+        """Give the share of the query's words that it has, by weight."""
+        everywhere = self.words.union(terms(self.chunk.symbol), terms(self.chunk.path))
+        found = sum(weight for word, weight in weights.items() if word in everywhere)
+        return found / (sum(weights.values()) or 1.0)
 
 
 class SearchIndex:
@@ -155,64 +167,61 @@ class SearchIndex:
         if ranking.mode == "vectors" and self._vectors is None:
             raise QueryError(f"mode: expected an index with vectors; {self.manifest.name!r} has words alone")
         query = query[:_MAX_QUERY_CHARS]
+        limit = max(_CANDIDATES, 2 * k)
         weights = self._words.weights(Counter(terms(query)))
-        by_words = [] if ranking.mode == "vectors" else self._words.search(weights, _CANDIDATES)
-        by_vector, similarity = ([], {}) if ranking.mode == "words" else self._nearest(query, by_words)
+        by_words = [] if ranking.mode == "vectors" else self._words.search(weights, limit)
+        by_vector, similarity = ([], {}) if ranking.mode == "words" else self._nearest(query, by_words, limit)
         scores = dict(by_words)
         if by_vector:
             rankings = [[number for number, _ in by_words], by_vector]
             scores = fused(rankings, [ranking.words_weight, 1.0])
-        candidates = self._candidates(list(scores), weights)
-        known_words = frozenset(terms(place.known))
-        hits = {
-            number: Hit(
-                candidate.chunk,
-                scores[number] * _bonus(candidate.chunk, place),
-                candidate.coverage,
-                similarity.get(number),
-            )
+        candidates = self._candidates(list(scores))
+        relevance = similarity or {n: candidate.coverage(weights) for n, candidate in candidates.items()}
+        known = frozenset(terms(place.known))
+        fitting = {
+            number: scores[number] * _bonus(candidate.chunk, place)
             for number, candidate in candidates.items()
-            if not _repeats(candidate.words, known_words)
-        }
-        hits = {
-            number: hit
-            for number, hit in hits.items()
-            if min_relevance is None or hit.relevance >= min_relevance
+            if (min_relevance is None or relevance[number] >= min_relevance)
+            and not (known and _repeats(candidate.words, known))
         }
         chosen = varied(
-            {number: hit.score for number, hit in hits.items()},
-            self._likeness(list(hits), candidates),
+            fitting,
+            self._likeness(list(fitting), candidates),
             k,
             variety=ranking.variety,
-            groups={number: hit.chunk.path for number, hit in hits.items()},
+            groups={number: candidate.chunk.path for number, candidate in candidates.items()},
             per_group=ranking.per_file,
-            same={number: hit.chunk.sha256 for number, hit in hits.items()},
+            same={number: candidate.chunk.sha256 for number, candidate in candidates.items()},
         )
-        return [hits[number] for number in chosen]
+        return [
+            Hit(
+                candidates[number].chunk,
+                fitting[number],
+                candidates[number].coverage(weights),
+                similarity.get(number),
+            )
+            for number in chosen
+        ]
 
     def _nearest(
-        self, query: str, by_words: Sequence[tuple[int, float]]
+        self, query: str, by_words: Sequence[tuple[int, float]], limit: int
     ) -> tuple[list[int], dict[int, float]]:
         """Rank by vectors; give also the cosines, those of the chunks that words found included."""
         if self._vectors is None or self._embedder is None or not query.strip():
             return [], {}
         vector = self._embedder.embed([query])[0]
-        near = dict(self._vectors.search(vector, _CANDIDATES))
+        near = dict(self._vectors.search(vector, limit))
         others = [number for number, _ in by_words if number not in near]
         cosines = self._vectors.rows(others) @ vector
         return list(near), {**near, **dict(zip(others, cosines.tolist(), strict=True))}
 
-    def _candidates(self, numbers: list[int], weights: Mapping[str, float]) -> dict[int, _Candidate]:
+    def _candidates(self, numbers: list[int]) -> dict[int, _Candidate]:
         with self._lock:
             rows = self._connection.execute(_COLUMNS, (json.dumps(numbers),)).fetchall()
-        total = sum(weights.values()) or 1.0
         found: dict[int, _Candidate] = {}
         for number, body, path, language, first, last, kind, symbol, text, imports, sha256 in rows:
             chunk = Chunk(path, language, first, last, kind, symbol, text, tuple(json.loads(imports)), sha256)
-            words = frozenset(body.split())
-            everywhere = words.union(terms(chunk.symbol), terms(chunk.path))
-            coverage = sum(weight for word, weight in weights.items() if word in everywhere) / total
-            found[number] = _Candidate(chunk, words, coverage)
+            found[number] = _Candidate(chunk, body)
         return {number: found[number] for number in numbers if number in found}
 
     def _likeness(
@@ -221,8 +230,9 @@ class SearchIndex:
         """Give how alike two chunks are: by cosine, or by the words they share (Jaccard)."""
         if self._vectors is not None:
             rows = self._vectors.rows(numbers)
+            cosines: list[list[float]] = (rows @ rows.T).tolist()
             place = {number: row for row, number in enumerate(numbers)}
-            return lambda a, b: float(rows[place[a]] @ rows[place[b]])
+            return lambda a, b: cosines[place[a]][place[b]]
 
         def shared(a: int, b: int) -> float:
             one, other = candidates[a].words, candidates[b].words
@@ -240,4 +250,4 @@ def _bonus(chunk: Chunk, place: Place) -> float:
 
 
 def _repeats(words: frozenset[str], known: frozenset[str]) -> bool:
-    return bool(known) and len(words & known) >= _COPY * len(words)
+    return len(words & known) >= _COPY * len(words)

@@ -85,4 +85,4 @@ class VectorIndex:
         """Give the vectors of chunks, (len(ids), dimension)."""
         if not ids:
             return np.empty((0, self._index.d), np.float32)
-        return np.stack([self._index.reconstruct(int(chunk)) for chunk in ids])
+        return self._index.reconstruct_batch(np.array(ids, np.int64))
