@@ -29,7 +29,10 @@ from retrieval_index.words import FOLDER, WordIndex
 MAX_RESULTS = 100
 Mode = Literal["fused", "words", "vectors"]
 _MAX_QUERY_CHARS = 20_000
-_CANDIDATES = 60  # of each ranking
+_CANDIDATES = (
+    60  # of each ranking, of which one file has a few: a large one full of the query's words keeps nobody out
+)
+_OF_ONE_FILE, _LOOKED_AT = 6, 8
 _SAME_FILE, _SAME_SYMBOL = 1.15, 1.3
 _COPY = 0.85  # share of a chunk's words that the request holds already, from which it tells nothing new
 _COLUMNS = (
@@ -121,7 +124,8 @@ class SearchIndex:
         self._vectors = VectorIndex(folder / FILE, manifest.dimension) if self._embedder else None
         try:
             self._connection = open_read_only(folder / DATABASE)
-            self._connection.execute("SELECT count(*) FROM chunks")
+            rows = self._connection.execute("SELECT id, dense_rank() OVER (ORDER BY path) FROM chunks")
+            self._file_of: dict[int, int] = dict(rows.fetchall())
         except sqlite3.DatabaseError as error:
             raise IndexDamagedError(f"{folder}: {error}. Build the index again") from error
 
@@ -169,7 +173,11 @@ class SearchIndex:
         query = query[:_MAX_QUERY_CHARS]
         limit = max(_CANDIDATES, 2 * k)
         weights = self._words.weights(Counter(terms(query)))
-        by_words = [] if ranking.mode == "vectors" else self._words.search(weights, limit)
+        by_words = (
+            []
+            if ranking.mode == "vectors"
+            else self._capped(self._words.search(weights, _LOOKED_AT * limit), limit)
+        )
         by_vector, similarity = ([], {}) if ranking.mode == "words" else self._nearest(query, by_words, limit)
         scores = dict(by_words)
         if by_vector:
@@ -210,10 +218,23 @@ class SearchIndex:
         if self._vectors is None or self._embedder is None or not query.strip():
             return [], {}
         vector = self._embedder.embed([query])[0]
-        near = dict(self._vectors.search(vector, limit))
+        near = dict(self._capped(self._vectors.search(vector, _LOOKED_AT * limit), limit))
         others = [number for number, _ in by_words if number not in near]
         cosines = self._vectors.rows(others) @ vector
         return list(near), {**near, **dict(zip(others, cosines.tolist(), strict=True))}
+
+    def _capped(self, ranking: Sequence[tuple[int, float]], limit: int) -> list[tuple[int, float]]:
+        """Keep the best, and of one file a few."""
+        kept: list[tuple[int, float]] = []
+        files = Counter[int]()
+        for number, score in ranking:
+            file = self._file_of[number]
+            files[file] += 1
+            if files[file] <= max(_OF_ONE_FILE, limit // 10):
+                kept.append((number, score))
+                if len(kept) == limit:
+                    break
+        return kept
 
     def _candidates(self, numbers: list[int]) -> dict[int, _Candidate]:
         with self._lock:
