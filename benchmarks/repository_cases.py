@@ -126,5 +126,5 @@ def _helpers(tree: ast.Module, package: str, path: str, texts: dict[str, str]) -
         module = "/".join(part for part in parts if part)
         target = next((name for name in (f"{module}.py", f"{module}/__init__.py") if name in texts), None)
         for alias in node.names:
-            if target and alias.asname is None and f"\ndef {alias.name}(" in texts[target]:
+            if target and alias.asname is None and f"\ndef {alias.name}(" in f"\n{texts[target]}":
                 yield alias.name, target

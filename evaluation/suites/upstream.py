@@ -1,9 +1,9 @@
 """Where each benchmark is published, at one commit or release, and the SHA-256 of what lies there.
 
 A hash of None: no copy was at hand to take it from. Such a file is not fetched, since nothing would show what came.
-Hashes were taken from clones at the commits named, and HumanEval+'s from a project that pins the same release. MBPP's is
-that of the same rows as another project has them, written the way upstream writes them: as long as upstream's file to
-the character, and equal to it in the last 7,000, which are all that was compared.
+Hashes were taken from clones at the commits named, and HumanEval+'s from a project that pins the same release. MBPP's
+is that of the same rows as another project has them, written the way upstream writes them: as long as upstream's file
+to the character, and equal to it in the last 7,000, which are all that was compared.
 """
 
 from __future__ import annotations
