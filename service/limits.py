@@ -25,6 +25,12 @@ def check_generate(request: GenerateRequest, limits: LimitSettings) -> None:
         raise BadRequestError(
             "prompt: expected what to write, or `prefix` or `suffix` (code around a gap).", param="prompt"
         )
+    if request.is_completion and request.prompting == "staged":
+        raise BadRequestError(
+            'prompting "staged" asks in turns of a chat; expected "single" with `prefix` or `suffix`.',
+            param="prompting",
+            code="conflicting_options",
+        )
     _at_most(request.candidates, limits.max_n, "candidates")
     _at_most(request.max_tokens, limits.max_tokens, "max_tokens")
     _at_most(len(request.constraints), limits.max_examples, "constraints", "entries")

@@ -24,7 +24,7 @@ Code that was found in a repository stands before the task, the best nearest to 
 given: snippets.py. This module does not know sampling, searching or HTTP.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -111,7 +111,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class PromptParts:
-    """What a request says about the code it wants; each text is the user's, verbatim."""
+    """What a request says about the code it wants; each text is the user's, verbatim.
+
+    answers   of a staged prompt: the code that the stages so far gave; None: everything is asked at once
+    """
 
     language: Language
     prompt: str | None = None
@@ -121,6 +124,12 @@ class PromptParts:
     constraints: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
     repository: Repository = NO_REPOSITORY
+    answers: tuple[str, ...] | None = None
+
+    @property
+    def num_stages(self) -> int:
+        """How many turns a staged prompt takes: what to write; its signature; requirements and examples."""
+        return 1 + bool(self.signature) + bool(self.constraints or self.examples)
 
     def with_snippets(self, snippets: tuple[Snippet, ...]) -> "PromptParts":
         """Give the same with these snippets alone."""
@@ -193,10 +202,17 @@ def chat_messages(parts: PromptParts) -> tuple[Message, ...]:
     )
     snippets = parts.repository.snippets
     found = [chat_section(snippets)] if snippets else []
-    return (
-        Message("system", _SYSTEM_CODE),
-        Message("user", "\n\n".join([*found, *_sections(parts), demand])),
-    )
+    system = Message("system", _SYSTEM_CODE)
+    if parts.answers is None:
+        return (system, Message("user", "\n\n".join([*found, *_sections(parts), demand])))
+    asked = [
+        "\n\n".join([*(found if number == 0 else ()), *stage, demand])
+        for number, stage in enumerate(_stages(parts))
+    ]
+    messages = [system]
+    for question, answer in zip(asked, parts.answers, strict=False):
+        messages += [Message("user", question), Message("assistant", fenced(answer, language.name))]
+    return (*messages, Message("user", asked[len(parts.answers)]))
 
 
 def fim_segments(prefix: str, suffix: str) -> tuple[Segment, ...]:
@@ -213,6 +229,18 @@ def fim_segments(prefix: str, suffix: str) -> tuple[Segment, ...]:
 def opening_fence(language: Language) -> Text:
     """Begin the assistant's answer for it: after `chat_segments`, so that its first token is code."""
     return Text(f"```{language.name}\n")
+
+
+def _stages(parts: PromptParts) -> Iterator[list[str]]:
+    """Give what each turn of a staged prompt says: the same sections, one after another."""
+    yield _sections(replace(parts, signature=None, constraints=(), examples=()))
+    if parts.signature:
+        yield _sections(replace(parts, prompt=None, constraints=(), examples=()))
+    if parts.constraints or parts.examples:
+        yield [
+            *_sections(replace(parts, prompt=None, signature=None)),
+            "Change your code where it does not meet all of this.",
+        ]
 
 
 def _sections(parts: PromptParts, *, in_comment: bool = False) -> list[str]:

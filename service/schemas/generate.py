@@ -68,6 +68,11 @@ class GenerateRequest(RequestModel):
     retrieval: RetrievalOptions | Off = Field(
         default=False, description="Put code of an indexed repository into the prompt. See `GET /v1/indexes`."
     )
+    prompting: Literal["single", "staged"] = Field(
+        default="single",
+        description="`staged`: description, signature, then requirements and examples are asked one after another, "
+        "each with the code of the one before. Takes up to three times as long; not for gaps, not for plain text.",
+    )
     syntax: Literal["enforce", "off"] | None = Field(
         default=None,
         description="`enforce`: only code that parses (python, java, go). Default: `enforce` for these, else `off`.",
@@ -153,10 +158,11 @@ class CandidateReport(BaseModel):
 
 
 class PromptReport(BaseModel):
-    """What was cut so that the prompt fits: characters of `prefix` (its beginning) and `suffix` (its end)."""
+    """How it was asked: what was cut of `prefix` (its beginning) and `suffix` (its end), and in how many stages."""
 
     trimmed_prefix_chars: int = 0
     trimmed_suffix_chars: int = 0
+    stages: int = Field(default=1, description="Prompts that were answered, the last one included.")
 
 
 class Timings(BaseModel):

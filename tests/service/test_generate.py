@@ -252,7 +252,7 @@ async def test_the_report_says_what_was_done(in_process: Serve) -> None:
             "chosen": 0,
             "each": [{"passed_examples": None, "mean_logprob": None, "finish_reason": "stop", "code": None}],
         },
-        "prompt": {"trimmed_prefix_chars": 0, "trimmed_suffix_chars": 0},
+        "prompt": {"trimmed_prefix_chars": 0, "trimmed_suffix_chars": 0, "stages": 1},
     }
     assert usage["prompt_tokens"] == prompt_tokens
     assert usage["total_tokens"] == prompt_tokens + usage["completion_tokens"]
