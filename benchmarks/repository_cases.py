@@ -8,11 +8,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from retrieval_index.walk import read_text, walk
 
 _MAX_LINE, _MIN_LINE = 100, 12
 _PREFIX_CHARS, _SUFFIX_CHARS = 2_000, 500
+Cut = Literal["line", "call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,8 @@ class RepositoryCase:
     """One line to complete.
 
     path            of the file, relative to the package; it is no part of the indexed copy
-    prefix, suffix  the file around the line's code, the nearest of it; `prefix` ends with the line's indentation
-    line            what stands there, without indentation and line break
+    prefix, suffix  the file around what is asked for, the nearest of it
+    line            what stands there up to the end of the line
     helper          the function that it calls, and `helper_path`, which file of the package defines it
     """
 
@@ -39,9 +41,10 @@ class RepositoryCase:
         return f"{self.package}/{self.path}"
 
 
-def cut_cases(package: Path, copy: Path, num: int, seed: int) -> list[RepositoryCase]:
+def cut_cases(package: Path, copy: Path, num: int, seed: int, cut: Cut = "line") -> list[RepositoryCase]:
     """Cut at most one line out of a file of a package, and copy the files that were not cut.
 
+    cut   `line`: all of the line but its indentation; `call`: from the helper's name on
     The helper is imported by name from another file of the package, is called on one line inside a function, and that
     file stays in the copy.
     """
@@ -61,7 +64,7 @@ def cut_cases(package: Path, copy: Path, num: int, seed: int) -> list[Repository
         if path in needed:
             continue
         held_out = {case.path for case in cases}
-        found = [case for case in _cases(package.name, path, texts) if case.helper_path not in held_out]
+        found = [case for case in _cases(package.name, path, texts, cut) if case.helper_path not in held_out]
         if found:
             cases.append(rng.choice(found))
             needed.add(cases[-1].helper_path)
@@ -74,7 +77,7 @@ def cut_cases(package: Path, copy: Path, num: int, seed: int) -> list[Repository
     return cases
 
 
-def _cases(package: str, path: str, texts: dict[str, str]) -> Iterator[RepositoryCase]:
+def _cases(package: str, path: str, texts: dict[str, str], cut: Cut) -> Iterator[RepositoryCase]:
     text = texts[path]
     try:
         tree = ast.parse(text)
@@ -94,21 +97,23 @@ def _cases(package: str, path: str, texts: dict[str, str]) -> Iterator[Repositor
             if line[: statement.col_offset].strip() or len(line) != (statement.end_col_offset or 0):
                 continue
             called = [
-                node.func.id
+                node.func
                 for node in ast.walk(statement)
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in helpers
             ]
-            if called:
-                before = "\n".join([*lines[: statement.lineno - 1], line[: statement.col_offset]])
+            # Columns of the parser are bytes.
+            if called and line.isascii():
+                column = called[0].col_offset if cut == "call" else statement.col_offset
+                before = "\n".join([*lines[: statement.lineno - 1], line[:column]])
                 after = "\n" + "\n".join(lines[statement.lineno :])
                 yield RepositoryCase(
                     package,
                     path,
                     before[-_PREFIX_CHARS:],
                     after[:_SUFFIX_CHARS],
-                    line.strip(),
-                    called[0],
-                    helpers[called[0]],
+                    line[column:],
+                    called[0].id,
+                    helpers[called[0].id],
                 )
 
 

@@ -17,7 +17,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 import httpx
 from rich.console import Console
@@ -26,7 +26,7 @@ from rich.table import Table
 from benchmarks.client import connect, require_ready
 from benchmarks.errors import BenchmarkError
 from benchmarks.progress import Steps, steps
-from benchmarks.repository_cases import RepositoryCase, cut_cases
+from benchmarks.repository_cases import Cut, RepositoryCase, cut_cases
 from evaluation.significance import compare
 from retrieval_index.embedder import DEFAULT, load_embedder
 from retrieval_index.embedding import EmbeddedBy
@@ -48,6 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--records", type=Path, default=Path("runs/repository-completion.jsonl"))
     parser.add_argument("--embedder", default=DEFAULT)
     parser.add_argument("--cases", type=int, default=60, help="of a package at most (default: 60)")
+    parser.add_argument(
+        "--cut",
+        choices=get_args(Cut),
+        default="line",
+        help="the whole line, or from the call on (default: line)",
+    )
     parser.add_argument("--snippets", type=int, default=4, help="k of the requests (default: 4)")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
@@ -71,7 +77,7 @@ def _index(options: argparse.Namespace) -> list[RepositoryCase]:
     cases: list[RepositoryCase] = []
     for package in options.packages:
         copy = options.home.with_name(f"{options.home.name}-sources") / package.name
-        cases += cut_cases(package, copy, options.cases, options.seed)
+        cases += cut_cases(package, copy, options.cases, options.seed, options.cut)
         report = update_index(copy, options.home, package.name.lower(), embedded_by=by)
         print(f"{package.name}: {report.num_chunks:,} chunks", file=sys.stderr)
     if not cases:

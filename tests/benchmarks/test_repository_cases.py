@@ -41,6 +41,14 @@ def test_a_line_is_cut_where_it_calls_another_files_function(tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "copy").rglob("*.py")] == ["helpers.py"]
 
 
+def test_a_line_may_be_cut_at_the_call_alone(tmp_path: Path) -> None:
+    files = {"helpers.py": HELPERS, "user.py": USER}
+    (case,) = cut_cases(package(tmp_path, files), tmp_path / "copy", 10, 1, "call")
+    assert case.prefix.endswith("\n        found = found + ")
+    assert case.line == "parse_size(text)"
+    assert case.suffix == "\n    return found\n"
+
+
 @pytest.mark.parametrize(
     "user",
     [
