@@ -14,6 +14,7 @@ import importlib.util
 import re
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,26 +53,38 @@ class Embedder(Protocol):
 
 
 class SentenceEmbedder:
-    """A sentence-transformers model on the CPU. Safe for several threads, which take turns."""
+    """A sentence-transformers model on the CPU, safe for several threads, which take turns.
 
-    def __init__(self, model: SentenceTransformer, weights_id: str) -> None:
-        self._model = model
+    The first thing that needs the model loads it: that takes seconds, most of them for importing torch, and an update
+    that finds nothing changed needs only `id`.
+
+    source    a folder, or a model of a hub
+    options   for sentence-transformers
+    threads   of a computation; they are the whole process's. None: as they are
+    """
+
+    def __init__(self, source: str, weights_id: str, options: dict[str, Any], threads: int | None) -> None:
+        self.id = f"{weights_id}/{_MAX_TOKENS}"
+        self._source, self._options, self._threads = source, options, threads
         self._lock = threading.Lock()
-        self._model.max_seq_length = min(self._model.max_seq_length or _MAX_TOKENS, _MAX_TOKENS)
-        self.id = f"{weights_id}/{self._model.max_seq_length}"
-        dimension = model.get_embedding_dimension()
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        dimension = self._loaded.get_embedding_dimension()
         if not dimension:
             raise EmbedderError(
-                f"{weights_id}: expected a model that says how long its vectors are; it does not"
+                f"{self.id}: expected a model that says how long its vectors are; it does not"
             )
-        self.dimension = int(dimension)
+        return int(dimension)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Give a unit row for each text. Raises EmbedderError where the model gives no finite numbers."""
+        """Give a unit row for each text. Raises EmbedderError: it cannot be loaded, or gives no finite numbers."""
         if not texts:
             return np.empty((0, self.dimension), np.float32)
+        model = self._loaded
         with self._lock:
-            rows = self._model.encode(
+            rows = model.encode(
                 list(texts), batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False
             )
         rows = np.ascontiguousarray(rows, np.float32)
@@ -79,37 +92,50 @@ class SentenceEmbedder:
             raise EmbedderError(f"{self.id}: expected finite numbers; the model gave others")
         return rows
 
+    @property
+    def _loaded(self) -> SentenceTransformer:
+        with self._lock:
+            return self._model
+
+    @cached_property
+    def _model(self) -> SentenceTransformer:
+        try:
+            import sentence_transformers
+            import torch
+            import transformers
+        except ImportError as error:
+            raise EmbedderError(
+                f"embedder {self.id}: expected the package sentence-transformers; it cannot be imported ({error})"
+            ) from error
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        transformers.utils.logging.disable_progress_bar()  # it would write over the command's own
+        # bfloat16 where the processor multiplies it: three times as fast, and a cosine moves by a thousandth.
+        fast = torch.cpu.get_capabilities().get("avx512_bf16", False)
+        dtype = torch.bfloat16 if fast else torch.float32
+        try:
+            model = sentence_transformers.SentenceTransformer(
+                self._source,
+                device="cpu",
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True, "dtype": dtype},
+                **self._options,
+            )
+        except Exception as error:  # whatever the library meets in somebody's folder
+            raise EmbedderError(f"embedder {self.id}: cannot be loaded ({error})") from error
+        model.max_seq_length = min(model.max_seq_length or _MAX_TOKENS, _MAX_TOKENS)
+        return model
+
 
 def load_embedder(spec: str, *, threads: int | None = None) -> Embedder | None:
-    """Load an embedder by its setting; None for `none`. Takes seconds, most of them for importing torch.
+    """Give an embedder by its setting; None for `none`. Its weights are checked here, and loaded when they are needed.
 
-    threads   of a computation; they are the whole process's. None: as they are
     Raises EmbedderError: nothing of this name, a package or file is missing, weights are not the pinned ones.
     """
     if spec == "none":
         return None
-    try:
-        import sentence_transformers
-        import torch
-        import transformers
-    except ImportError as error:
-        raise EmbedderError(
-            f"embedder {spec!r}: expected the package sentence-transformers; it cannot be imported ({error})"
-        ) from error
-    if threads is not None:
-        torch.set_num_threads(threads)
-    transformers.utils.logging.disable_progress_bar()  # it would write over the command's own
     source, weights_id, options = _source(spec)
-    # bfloat16 where the processor multiplies it: three times as fast, and a cosine moves by a thousandth.
-    fast = torch.cpu.get_capabilities().get("avx512_bf16", False)
-    options["model_kwargs"] = {"use_safetensors": True, "dtype": torch.bfloat16 if fast else torch.float32}
-    try:
-        model = sentence_transformers.SentenceTransformer(
-            source, device="cpu", trust_remote_code=False, **options
-        )
-    except Exception as error:  # whatever the library meets in somebody's folder
-        raise EmbedderError(f"embedder {spec!r}: cannot be loaded ({error})") from error
-    return SentenceEmbedder(model, weights_id)
+    return SentenceEmbedder(source, weights_id, options, threads)
 
 
 def _source(spec: str) -> tuple[str, str, dict[str, Any]]:

@@ -29,9 +29,8 @@ from retrieval_index.words import FOLDER, WordIndex
 MAX_RESULTS = 100
 Mode = Literal["fused", "words", "vectors"]
 _MAX_QUERY_CHARS = 20_000
-_CANDIDATES = (
-    60  # of each ranking, of which one file has a few: a large one full of the query's words keeps nobody out
-)
+# Of each ranking, of which one file has a few: a large one full of the query's words keeps nobody out.
+_CANDIDATES = 60
 _OF_ONE_FILE, _LOOKED_AT = 6, 8
 _SAME_FILE, _SAME_SYMBOL = 1.15, 1.3
 _COPY = 0.85  # share of a chunk's words that the request holds already, from which it tells nothing new
@@ -164,25 +163,10 @@ class SearchIndex:
         min_relevance   of `Hit.relevance`; below it a chunk is left out. None: nothing is
         Raises QueryError for bounds that make no sense.
         """
-        if not 1 <= k <= MAX_RESULTS:
-            raise QueryError(f"k: expected 1 to {MAX_RESULTS}; got {k}")
-        if ranking.per_file < 1:
-            raise QueryError(f"per_file: expected at least 1; got {ranking.per_file}")
-        if ranking.mode == "vectors" and self._vectors is None:
-            raise QueryError(f"mode: expected an index with vectors; {self.manifest.name!r} has words alone")
+        self._check(k, ranking)
         query = query[:_MAX_QUERY_CHARS]
-        limit = max(_CANDIDATES, 2 * k)
         weights = self._words.weights(Counter(terms(query)))
-        by_words = (
-            []
-            if ranking.mode == "vectors"
-            else self._capped(self._words.search(weights, _LOOKED_AT * limit), limit)
-        )
-        by_vector, similarity = ([], {}) if ranking.mode == "words" else self._nearest(query, by_words, limit)
-        scores = dict(by_words)
-        if by_vector:
-            rankings = [[number for number, _ in by_words], by_vector]
-            scores = fused(rankings, [ranking.words_weight, 1.0])
+        scores, similarity = self._ranked(query, weights, ranking, limit=max(_CANDIDATES, 2 * k))
         candidates = self._candidates(list(scores))
         relevance = similarity or {n: candidate.coverage(weights) for n, candidate in candidates.items()}
         known = frozenset(terms(place.known))
@@ -202,14 +186,33 @@ class SearchIndex:
             same={number: candidate.chunk.sha256 for number, candidate in candidates.items()},
         )
         return [
-            Hit(
-                candidates[number].chunk,
-                fitting[number],
-                candidates[number].coverage(weights),
-                similarity.get(number),
-            )
+            Hit(found.chunk, fitting[number], found.coverage(weights), similarity.get(number))
             for number in chosen
+            for found in [candidates[number]]
         ]
+
+    def _check(self, k: int, ranking: Ranking) -> None:
+        if not 1 <= k <= MAX_RESULTS:
+            raise QueryError(f"k: expected 1 to {MAX_RESULTS}; got {k}")
+        if ranking.per_file < 1:
+            raise QueryError(f"per_file: expected at least 1; got {ranking.per_file}")
+        if ranking.mode == "vectors" and self._vectors is None:
+            raise QueryError(f"mode: expected an index with vectors; {self.manifest.name!r} has words alone")
+
+    def _ranked(
+        self, query: str, weights: Mapping[str, float], ranking: Ranking, limit: int
+    ) -> tuple[dict[int, float], dict[int, float]]:
+        """Give the scores of the chunks that either ranking found, and their cosines where vectors were used."""
+        by_words: list[tuple[int, float]] = []
+        if ranking.mode != "vectors":
+            by_words = self._capped(self._words.search(weights, _LOOKED_AT * limit), limit)
+        if ranking.mode == "words":
+            return dict(by_words), {}
+        by_vector, similarity = self._nearest(query, by_words, limit)
+        if not by_vector:
+            return dict(by_words), similarity
+        words = [number for number, _ in by_words]
+        return fused([words, by_vector], [ranking.words_weight, 1.0]), similarity
 
     def _nearest(
         self, query: str, by_words: Sequence[tuple[int, float]], limit: int

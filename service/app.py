@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -127,8 +127,9 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     finally:
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        for task, end in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
+            if isinstance(end, Exception):  # whatever it was, the others are still to be closed
+                log.error("task_failed", task=task.get_name(), exc_info=end)
         await parts.examples.aclose()
         await parts.retriever.aclose()
         await parts.engine.shutdown()

@@ -7,13 +7,11 @@ cannot be read leaves the old one in service.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
 
@@ -26,7 +24,17 @@ if TYPE_CHECKING:
     from retrieval_index.search import SearchIndex
 
 T = TypeVar("T")
+_State = tuple[int, int, int] | None  # None: there is no manifest
+_NEVER: _State = (0, 0, 0)
 log = structlog.stdlib.get_logger(__name__)
+
+
+class RunInThread(Protocol):
+    """Calls something in a thread and gives what it returns."""
+
+    async def __call__(self, call: Callable[[], T], /) -> T:
+        """Call it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,42 +48,49 @@ class LoadedIndex:
 
 
 class IndexLibrary:
-    """Every index of `retrieval.folder`, or those that are named. Loading blocks: it happens in the executor."""
+    """Every index of `retrieval.folder`, or those that are named. Loading blocks: it happens in a thread.
+
+    run      calls something in a thread
+    on_load  told of each index that was loaded
+    """
 
     def __init__(
-        self, settings: RetrievalSettings, executor: Executor, on_load: Callable[[SearchIndex], None]
+        self, settings: RetrievalSettings, run: RunInThread, on_load: Callable[[SearchIndex], None]
     ) -> None:
         self._settings = settings
-        self._executor = executor
+        self._run = run
         self._on_load = on_load
-        self._loaded: dict[str, LoadedIndex] = {}
         self._embedder: Embedder | None = None
-        self._embedder_error: str | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._loaded: dict[str, LoadedIndex] = {}
+        # The state on disk that each was last read from: what cannot be read is not tried again before it changes.
+        self._tried: dict[str, _State] = {}
         self._opened = asyncio.Event()
         self._loading = asyncio.Lock()
 
     async def open(self) -> None:
-        """Load what there is. Never raises for an index that cannot be."""
+        """Load what there is. Never raises: what cannot be loaded is listed with its reason, or logged."""
         try:
             if self._settings.enabled:
-                for name in await self._run(self._names_on_disk):
-                    await self._load(name)
+                await self._update()
         finally:
             self._opened.set()
 
     async def watch(self) -> None:
-        """Load what changed on disk, for as long as the service runs."""
+        """Follow what changes on disk, for as long as the service runs."""
         await self._opened.wait()
         while self._settings.enabled and self._settings.reload_seconds:
             await asyncio.sleep(self._settings.reload_seconds)
-            for name in await self._run(self._changed):
-                await self._load(name)
+            await self._update()
 
     def close(self) -> None:
-        """Close every file."""
+        """Close every file. It can be opened again."""
         for loaded in self._loaded.values():
             if loaded.index is not None:
                 loaded.index.close()
+        self._begin()
 
     async def visible_to(self, tenant: str) -> list[LoadedIndex]:
         """List the indexes that a tenant may ask, by name. Waits for the start to have loaded them."""
@@ -106,20 +121,34 @@ class IndexLibrary:
             )
         return await self._load(name)
 
+    async def _update(self) -> None:
+        """Load what is new or changed, forget what is gone. A failure must not end the watch."""
+        try:
+            on_disk = await self._run(self._states_on_disk)
+            for name in [name for name in self._loaded if name not in on_disk]:
+                # Not closed here: a search may still be reading it. It goes with its last reader.
+                del self._loaded[name], self._tried[name]
+                log.info("index_gone", index=name)
+            for name, state in on_disk.items():
+                if state != self._tried.get(name, _NEVER):
+                    await self._load(name)
+        except Exception:
+            log.exception("indexes_not_updated")
+
     async def _load(self, name: str) -> LoadedIndex:
         async with self._loading:
+            # Before reading: a change that comes while it is read is seen the next time.
+            self._tried[name] = await self._run(lambda: self._state_on_disk(name))
             found = await self._run(lambda: self._opened_index(name))
             before = self._loaded.get(name)
             if found.index is None:
                 log.error("index_not_loaded", index=name, reason=found.reason)
                 if before is not None and before.index is not None:
-                    self._loaded[name] = LoadedIndex(name, before.index, found.reason, before.loaded_at)
-                    return self._loaded[name]
-            self._loaded[name] = found
-            if found.index is not None:
+                    found = LoadedIndex(name, before.index, found.reason, before.loaded_at)
+            else:
                 self._on_load(found.index)
                 log.info("index_loaded", index=name, chunks=found.index.manifest.num_chunks)
-                # The old one is not closed here: a search may still be reading it. It goes with its last reader.
+            self._loaded[name] = found
             return found
 
     def _opened_index(self, name: str) -> LoadedIndex:
@@ -129,11 +158,10 @@ class IndexLibrary:
         try:
             from retrieval_index.search import SearchIndex
 
-            if read_manifest(self._folder, name).embedder_id:
-                self._load_embedder()
-            index = SearchIndex.open(self._folder, name, self._embedder)
+            embedder = self._loaded_embedder() if read_manifest(self._folder, name).embedder_id else None
+            index = SearchIndex.open(self._folder, name, embedder)
         except RetrievalError as error:
-            return LoadedIndex(name, None, self._embedder_error or str(error))
+            return LoadedIndex(name, None, str(error))
         except ImportError as error:
             return LoadedIndex(name, None, f"expected the packages of codefusion[retrieval]: {error}")
         except Exception as error:
@@ -141,18 +169,16 @@ class IndexLibrary:
             return LoadedIndex(name, None, f"an error of ours ({type(error).__name__})")
         return LoadedIndex(name, index, loaded_at=time.time())
 
-    def _load_embedder(self) -> None:
-        """Load it once, and only when an index needs it: it takes seconds and 300 MB."""
+    def _loaded_embedder(self) -> Embedder | None:
+        """Give the embedder, ready to be asked. Loaded once, for the first index that needs it: seconds, 300 MB."""
         from retrieval_index.embedder import load_embedder
-        from retrieval_index.errors import RetrievalError
 
         if self._embedder is None:
-            self._embedder_error = None
-            try:
-                self._embedder = load_embedder(self._settings.embedder, threads=1)
-            except RetrievalError as error:
-                self._embedder_error = str(error)
-                raise
+            embedder = load_embedder(self._settings.embedder, threads=1)
+            if embedder is not None:
+                embedder.embed(["def ready(): ..."])  # else the first request would wait for it
+            self._embedder = embedder
+        return self._embedder
 
     @property
     def _folder(self) -> Path:
@@ -165,26 +191,17 @@ class IndexLibrary:
 
         return list(self._settings.indexes) if self._settings.indexes is not None else names_in(self._folder)
 
-    def _changed(self) -> list[str]:
-        return list(self._changed_names())
+    def _states_on_disk(self) -> dict[str, _State]:
+        return {name: self._state_on_disk(name) for name in self._names_on_disk()}
 
-    def _changed_names(self) -> Iterator[str]:
-        from retrieval_index.errors import RetrievalError
-        from retrieval_index.store import read_manifest
-
-        for name in self._names_on_disk():
-            loaded = self._loaded.get(name)
-            if loaded is None:
-                yield name
-                continue
-            with contextlib.suppress(RetrievalError):  # a state that cannot be read replaces none
-                manifest = read_manifest(self._folder, name)
-                if loaded.index is None or loaded.index.manifest.folder != manifest.folder:
-                    yield name
+    def _state_on_disk(self, name: str) -> _State:
+        """Give what tells one state of an index from another: its manifest is replaced as a whole."""
+        try:
+            found = (self._folder / name / "manifest.json").stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _may(self, tenant: str, name: str) -> bool:
         tenants = self._settings.tenants.get(name)
         return tenants is None or tenant in tenants
-
-    async def _run(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # Of a gap, what is asked with: the code nearest to it says most about what belongs there.
 _QUERY_PREFIX_LINES, _QUERY_SUFFIX_LINES = 12, 4
 _THREADS = 2
+T = TypeVar("T")
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -89,24 +91,26 @@ class Retriever:
     def __init__(self, settings: RetrievalSettings, metrics: RetrievalMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="retrieval")
-        self.library = IndexLibrary(settings, self._executor, metrics.index_loaded)
+        self._threads: ThreadPoolExecutor | None = None
+        self.indexes = IndexLibrary(settings, self._in_thread, metrics.index_loaded)
 
     async def open(self) -> None:
         """Load the indexes, then look after them until cancelled."""
-        await self.library.open()
-        await self.library.watch()
+        await self.indexes.open()
+        await self.indexes.watch()
 
     async def aclose(self) -> None:
-        """Take no more."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self.library.close()
+        """Take no more. It can be opened again."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
+        self.indexes.close()
 
     async def retrieve(
         self, options: RetrievalOptions, question: Question, tenant: str, param: str = "retrieval"
     ) -> Retrieval:
         """Find code near a request. Raises NotFoundError for an index that the tenant has not; nothing else."""
-        loaded = await self.library.find(options.index, tenant, f"{param}.index")
+        loaded = await self.indexes.find(options.index, tenant, f"{param}.index")
         started = time.monotonic()
         degraded: str | None = None
         snippets: tuple[Snippet, ...] = ()
@@ -133,15 +137,18 @@ class Retriever:
         settings = self._settings
         least = settings.min_similarity if index.manifest.embedder_id else settings.min_coverage
         place = Place(options.path, options.symbol, f"{question.prefix}\n{question.suffix}".strip())
-
         ranking = PROSE if question.words else CODE
 
         def search() -> list[Hit]:
             return index.search(question.query, options.k, place=place, ranking=ranking, min_relevance=least)
 
-        searching = asyncio.get_running_loop().run_in_executor(self._executor, search)
-        hits = await asyncio.wait_for(searching, settings.deadline_ms / 1000)
+        hits = await asyncio.wait_for(self._in_thread(search), settings.deadline_ms / 1000)
         return tuple(_snippet(hit) for hit in hits)
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="retrieval")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
 def _snippet(hit: Hit) -> Snippet:

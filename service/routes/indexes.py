@@ -23,8 +23,8 @@ router = APIRouter(
 @router.get("/indexes", summary="List the indexes")
 async def indexes(request: Request, principal: Annotated[Principal, Depends(require("infer"))]) -> IndexList:
     """Give each index that the key's tenant may ask."""
-    library = services(request).retriever.library
-    return IndexList(data=[_card(loaded) for loaded in await library.visible_to(principal.tenant)])
+    visible = await services(request).retriever.indexes.visible_to(principal.tenant)
+    return IndexList(data=[_card(loaded) for loaded in visible])
 
 
 @router.post("/indexes/{name}/reload", summary="Read an index again")
@@ -36,7 +36,7 @@ async def reload(
 ) -> IndexCard:
     """Open what is on disk now. Where that cannot be read, the state that was loaded stays, and `reason` says why."""
     del principal, body
-    return _card(await services(request).retriever.library.reload(name, "name"))
+    return _card(await services(request).retriever.indexes.reload(name, "name"))
 
 
 def _card(loaded: LoadedIndex) -> IndexCard:

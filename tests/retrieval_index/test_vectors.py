@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +166,23 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(monkeypatch: pytest.Mo
 
 def test_a_folder_with_other_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    embedder = load_embedder(str(tmp_path))
+    assert embedder is not None
     with pytest.raises(EmbedderError, match="cannot be loaded"):
-        load_embedder(str(tmp_path))
+        embedder.embed(["x"])
     assert load_embedder("none") is None
+
+
+def test_an_update_that_finds_nothing_changed_loads_no_model(repository: Path, home: Path) -> None:
+    code = (
+        "import sys; from retrieval_index.cli import main; assert main(sys.argv[1:]) == 0; "
+        "print(*{'torch', 'sentence_transformers'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, "--home", str(home), "update", str(repository)]
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)
+    )
+    assert "(11 embedded)" in first
+    assert "sentence_transformers" in first
+    assert "4 unchanged" in second
+    assert "torch" not in second

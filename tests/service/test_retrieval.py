@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from retrieval_index import store
 from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.search import SearchIndex
 from retrieval_index.update import update_index
 from service.engine import GenerationRequest, OpenAICall
 from service.fake_engine import FakeEngine
-from service.index_library import IndexLibrary, LoadedIndex
+from service.index_library import IndexLibrary
 from tests.conftest import KeyFile, Running, Serve
 
 FILES = {
@@ -295,25 +297,65 @@ async def test_an_index_is_read_again_when_asked_and_an_old_state_serves_on(
         assert answer.status_code in (400, 404)
 
 
-async def until_chunks(library: IndexLibrary, expected: dict[str, int]) -> None:
-    def chunks(loaded: list[LoadedIndex]) -> dict[str, int]:
-        return {one.name: one.index.manifest.num_chunks for one in loaded if one.index}
-
-    async with asyncio.timeout(10):
-        while chunks(await library.visible_to("local")) != expected:  # noqa: ASYNC110 - states, not events
-            await asyncio.sleep(0.02)
+async def chunks_of(indexes: IndexLibrary, name: str, *, until: int | None) -> int | None:
+    """Give how many chunks of an index are served, as soon as they are so many; what they are after ten seconds."""
+    found = None
+    for _ in range(500):
+        loaded = {one.name: one.index for one in await indexes.visible_to("local")}
+        index = loaded.get(name)
+        found = None if index is None else index.manifest.num_chunks
+        if found == until:
+            break
+        await asyncio.sleep(0.02)
+    return found
 
 
 async def test_an_index_that_changes_on_disk_is_loaded_by_itself(
     in_process: Serve, home: Path, tmp_path: Path
 ) -> None:
     async with in_process(retrieval__folder=home, retrieval__reload_seconds=0.05) as service:
-        library = service.app.state.services.retriever.library
+        indexes = service.app.state.services.retriever.indexes
+        assert await chunks_of(indexes, "shop", until=3) == 3
         update_index(write(tmp_path / "new", {"a.py": "def brand_new():\n    pass\n"}), home, "new")
-        await until_chunks(library, {"new": 1, "shop": 3})
+        assert await chunks_of(indexes, "new", until=1) == 1
         (tmp_path / "shop/shop/mail.py").unlink()
         update_index(tmp_path / "shop", home, "shop")
-        await until_chunks(library, {"new": 1, "shop": 2})
+        assert await chunks_of(indexes, "shop", until=2) == 2
+        shutil.rmtree(home / "new")
+        assert await chunks_of(indexes, "new", until=None) is None
+        assert await chunks_of(indexes, "shop", until=2) == 2
+
+
+async def test_an_index_that_cannot_be_read_is_tried_once_a_change(
+    in_process: Serve, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    manifest = home / "shop" / "manifest.json"
+    whole = manifest.read_text()
+    manifest.write_text(whole[:50])
+    async with in_process(retrieval__folder=home, retrieval__reload_seconds=0.02) as service:
+        indexes = service.app.state.services.retriever.indexes
+        await asyncio.sleep(0.5)
+        assert [one.index for one in await indexes.visible_to("local")] == [None]
+        assert capfd.readouterr().out.count("index_not_loaded") == 1
+        manifest.write_text(whole)
+        assert await chunks_of(indexes, "shop", until=3) == 3
+
+
+async def test_a_failure_does_not_end_the_watch(
+    in_process: Serve, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> list[str]:
+        raise PermissionError("/indexes")
+
+    async with in_process(retrieval__folder=home, retrieval__reload_seconds=0.02) as service:
+        indexes = service.app.state.services.retriever.indexes
+        assert await chunks_of(indexes, "shop", until=3) == 3
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "names_in", fail)
+            await asyncio.sleep(0.2)
+        (tmp_path / "shop/shop/mail.py").unlink()
+        update_index(tmp_path / "shop", home, "shop")
+        assert await chunks_of(indexes, "shop", until=2) == 2
 
 
 async def test_many_search_while_an_index_is_read_again(in_process: Serve, home: Path) -> None:
