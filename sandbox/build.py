@@ -135,6 +135,7 @@ def _compile(
 
 
 def _first_error(outcome: Outcome) -> str:
-    lines = tail(outcome.stderr + outcome.stdout).splitlines()
-    errors = [line for line in lines if "error" in line.lower()] or [line for line in lines if line.strip()]
+    lines = [line for line in tail(outcome.stderr + outcome.stdout).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith("# ")] or lines  # go names the package first
+    errors = [line for line in said if "error" in line.lower()] or said
     return errors[0].strip()[:300] if errors else f"the compiler ended with exit code {outcome.exit_code}"

@@ -165,5 +165,11 @@ def test_apps_reads_one_argument_a_line() -> None:
     assert apps(row).checks == Calls("[['abba', 2], ['12', 3]]", "[['x'], [1, 2]]")
 
 
+def test_apps_may_leave_the_last_arguments_to_their_defaults() -> None:
+    cases = [{"input": "13", "output": [1]}, {"input": "13\n8\nx", "output": [2]}]
+    row = {"name": "1", "description": "d", "starter_code": "def f(n, k=0, c=''):", "test_list": cases}
+    assert apps(row).checks == Calls("[[13], [13, 8, 'x']]", "[1, 2]")
+
+
 def test_every_suite_has_a_name_a_shell_takes_as_it_is() -> None:
     assert all(name.replace("-", "").replace("+", "").isalnum() for name in SUITES)

@@ -54,6 +54,14 @@ def test_frameworks_tests(language: str, best_isolation: Isolation) -> None:
     assert verdict.status is Status.FAILED, verdict
 
 
+@pytest.mark.parametrize("language", ["go"])
+def test_a_compile_error_says_what_is_wrong(language: str, best_isolation: Isolation) -> None:
+    program, tests = FRAMEWORKS[language]
+    verdict = run(program.replace("+ 1", "+ unknown"), tests, language, LIMITS, isolation=best_isolation)
+    assert verdict.status is Status.COMPILE_ERROR
+    assert "unknown" in verdict.detail
+
+
 @pytest.mark.parametrize("language", ["c", "java", "go", "javascript", "rust"])
 def test_endless_loop_in_a_language(language: str, best_isolation: Isolation) -> None:
     loops = {
