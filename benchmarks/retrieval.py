@@ -1,9 +1,13 @@
-"""How well words find code: functions of a repository, each looked for by its own docstring, which the index lacks.
+"""How well code is found: functions of a repository, each looked for by its own docstring, which the index lacks.
 
-    python -m benchmarks.retrieval --repository ../some/repository --functions 300
+    python -m benchmarks.retrieval --repository ../some/repository --foreign ../another
 
 The repository is copied without the docstrings of the functions that are asked for, one of a file at most, and indexed.
 A query counts as answered at the rank of the first chunk of that function. `signature` asks with the line of its `def`.
+By words (BM25), by vectors, by both (their ranks made one), and by both with variety (maximal marginal relevance).
+
+`--foreign` asks also with docstrings of another repository, to which nothing here is an answer: how relevant the best
+chunk then seems, against how relevant right ones are, says from where on a chunk is worth its place in a prompt.
 """
 
 from __future__ import annotations
@@ -24,8 +28,11 @@ from rich.table import Table
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.progress import steps
-from retrieval_index import SearchIndex, update_index
+from retrieval_index.embedder import DEFAULT, load_embedder
+from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.errors import RetrievalError
+from retrieval_index.search import CODE, Hit, Ranking, SearchIndex
+from retrieval_index.update import update_index
 from retrieval_index.walk import read_text, walk
 
 _MIN_WORDS, _MIN_STATEMENTS = 6, 3
@@ -65,6 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
     parser.add_argument("--repository", type=Path, required=True)
     parser.add_argument("--functions", type=int, default=300, help="asked for (default: 300)")
+    parser.add_argument("--foreign", type=Path, help="a repository of other things")
+    parser.add_argument(
+        "--embedder", default=DEFAULT, help="as of `python -m retrieval_index` (default: minilm)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     try:
@@ -80,25 +91,82 @@ def _measure(options: argparse.Namespace, place: Path) -> None:
     asked = copy_without_docstrings(options.repository, place / "copy", options.functions, options.seed)
     if not asked:
         raise BenchmarkError(f"{options.repository}: expected Python functions with docstrings; found none")
-    report = update_index(place / "copy", place / "home", "default")
-    speed = report.num_chunks / report.seconds
+    embedder = load_embedder(options.embedder)
+    by = EmbeddedBy(options.embedder, embedder) if embedder else None
+    home = place / "home"
+    words = update_index(place / "copy", home, "default")
     print(
-        f"{report.num_chunks:,} chunks of {report.num_new:,} files, {report.seconds:.1f} s, {speed:,.0f} chunks/s"
+        f"{words.num_chunks:,} chunks of {words.num_new:,} files: {words.num_chunks / words.seconds:,.0f} chunks/s"
     )
-    index = SearchIndex.open(place / "home", "default")
-    table = Table("asked with", "functions", "recall@1", "recall@5", "recall@10", "MRR", "ms p50", "ms p99")
+    if by is not None:
+        vectors = update_index(place / "copy", home, "default", embedded_by=by)
+        print(f"embedded: {vectors.num_embedded / vectors.seconds:,.0f} chunks/s")
+    one = next((place / "copy").rglob("*.py"))
+    one.write_text(f"{one.read_text(encoding='utf-8')}\n\ndef one_more():\n    pass\n", encoding="utf-8")
+    print(f"one file changed: {update_index(place / 'copy', home, 'default', embedded_by=by).seconds:.2f} s")
+    started = time.perf_counter()
+    index = SearchIndex.open(home, "default", embedder)
+    print(f"{index.manifest.num_bytes / 1e6:.0f} MB, opened in {time.perf_counter() - started:.2f} s")
+    _ask_all(index, asked, [way for way in _WAYS if by is not None or way.ranking.mode == "words"])
+    if options.foreign is not None:
+        foreign = copy_without_docstrings(options.foreign, place / "foreign", options.functions, options.seed)
+        _compare_foreign(index, asked, foreign)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to search."""
+
+    name: str
+    ranking: Ranking
+
+
+_WAYS = (
+    Way("words", Ranking("words", per_file=3, variety=0)),
+    Way("vectors", Ranking("vectors", per_file=3, variety=0)),
+    Way("both", Ranking(per_file=3, variety=0)),
+    Way("both, variety", Ranking(per_file=3)),
+    Way("both, words x 4", Ranking(words_weight=CODE.words_weight, per_file=3, variety=0)),
+)
+
+
+def _ask_all(index: SearchIndex, asked: list[Asked], ways: list[Way]) -> None:
+    table = Table("asked with", "by", "recall@1", "recall@5", "recall@10", "MRR", "ms p50", "ms p99")
     for kind in ("docstring", "signature"):
-        found = ask(index, asked, kind)
-        times = sorted(found.milliseconds)
-        table.add_row(
-            kind,
-            str(len(asked)),
-            *(f"{found.recall(at):.1%}" for at in (1, 5, 10)),
-            f"{found.mean_reciprocal_rank:.3f}",
-            f"{times[len(times) // 2]:.1f}",
-            f"{times[len(times) * 99 // 100]:.1f}",
-        )
+        for way in ways:
+            found = ask(index, asked, kind, way)
+            times = sorted(found.milliseconds)
+            table.add_row(
+                kind,
+                way.name,
+                *(f"{found.recall(at):.1%}" for at in (1, 5, 10)),
+                f"{found.mean_reciprocal_rank:.3f}",
+                f"{times[len(times) // 2]:.1f}",
+                f"{times[len(times) * 99 // 100]:.1f}",
+            )
     Console().print(table)
+
+
+def _compare_foreign(index: SearchIndex, asked: list[Asked], foreign: list[Asked]) -> None:
+    """Print, for bounds of the relevance, which share of right and of foreign answers reaches them."""
+    right = [relevance for one in asked if (relevance := _relevance(index, one, right=True)) is not None]
+    wrong = [_relevance(index, one, right=False) or 0.0 for one in foreign]
+    table = Table("relevance at least", "right chunks", "best chunks for foreign questions")
+    for bound in (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6):
+        shares = (sum(value >= bound for value in values) / max(1, len(values)) for values in (right, wrong))
+        table.add_row(f"{bound:.2f}", *(f"{share:.1%}" for share in shares))
+    Console().print(table)
+
+
+def _relevance(index: SearchIndex, asked: Asked, *, right: bool) -> float | None:
+    hits = index.search(asked.docstring, _MAX_RANK)
+    if right:
+        hits = [hit for hit in hits if _answers(hit, asked)]
+    return hits[0].relevance if hits else None
+
+
+def _answers(hit: Hit, asked: Asked) -> bool:
+    return hit.chunk.path == asked.path and hit.chunk.symbol.rpartition(".")[2] == asked.name
 
 
 def copy_without_docstrings(repository: Path, copy: Path, num: int, seed: int) -> list[Asked]:
@@ -150,21 +218,16 @@ def _without_docstring(path: str, text: str, function: _Function) -> tuple[str, 
     return "\n".join(lines), asked
 
 
-def ask(index: SearchIndex, asked: list[Asked], kind: str) -> Found:
+def ask(index: SearchIndex, asked: list[Asked], kind: str, way: Way) -> Found:
     """Look for every function by one of its fields."""
     found = Found([], [])
     with steps(len(asked)) as bar:
         for one in asked:
-            bar.begin(kind)
+            bar.begin(f"{kind}, {way.name}")
             started = time.perf_counter()
-            hits = index.search(getattr(one, kind), _MAX_RANK, per_file=3)
+            hits = index.search(getattr(one, kind), _MAX_RANK, ranking=way.ranking)
             found.milliseconds.append(1000 * (time.perf_counter() - started))
-            ranks = [
-                rank
-                for rank, hit in enumerate(hits, 1)
-                if hit.chunk.path == one.path and hit.chunk.symbol.rpartition(".")[2] == one.name
-            ]
-            found.ranks.append(min(ranks, default=0))
+            found.ranks.append(next((rank for rank, hit in enumerate(hits, 1) if _answers(hit, one)), 0))
             bar.done()
     return found
 

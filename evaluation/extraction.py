@@ -8,8 +8,9 @@ the same span. Answers of more than 400 lines are read as far as that.
 
 Programs, other languages, as Qwen2.5-Coder's evaluation: the first fenced block, else the whole answer; the given
 head is put before it when the answer does not repeat it. Where MultiPL-E's tests begin with the brace that closes
-the function, that many closing braces at the end of the answer are taken off. In Rust, `use` of
-a foreign crate that nothing else in the program names is left out, since such crates are not here.
+the function, that many closing braces at the end of the answer are taken off, and where they go on within its class
+(Java, C#) the one that closes the class as well. In Rust, `use` of a foreign crate that nothing else in the program
+names is left out, and in Java the import of org.javatuples, since these are not here.
 
 Infilling: the answer is the middle; for one-line gaps only its first line.
 """
@@ -30,6 +31,9 @@ _MAX_LINES: Final = 400
 _MAX_CHARS: Final = 64 * 1024
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _USE = re.compile(r"use (?P<root>\w+)(?:::(?:\w+::)*(?P<last>\w+))?;")
+_TUPLES: Final = "import org.javatuples.*;\n"
+_TUPLE = re.compile(r"\b(?:Unit|Pair|Triplet|Quartet|Quintet|Sextet|Septet|Octet|Ennead|Decade)\b")
+_TESTS_IN_CLASS: Final = frozenset({"java", "csharp"})
 _OWN_CRATES: Final = frozenset({"std", "core", "alloc", "crate", "self", "super"})
 _IMPORTS: Final = ("import_statement", "import_from_statement", "future_import_statement")
 _PYTHON = tree_sitter.Language(tree_sitter_python.language())
@@ -158,9 +162,15 @@ def _with_head(problem: Problem, code: str) -> str:
     name = problem.entry_point
     repeats_head = name is not None and re.search(rf"\b{re.escape(name)}\b", code)
     head = _missing_imports(problem, code) if repeats_head else problem.prompt.rstrip() + "\n"
-    code = without_unused_crates(head + code) if problem.language == "rust" else head + code
+    code = head + code
+    if problem.language == "rust":
+        code = without_unused_crates(code)
+    elif problem.language == "java" and not _TUPLE.search(code):
+        code = code.replace(_TUPLES, "")
     assert isinstance(problem.checks, AssertCode)
-    return _without_last_braces(code, _leading_braces(problem.checks.code))
+    braces = _leading_braces(problem.checks.code)
+    in_class = bool(braces) and problem.language in _TESTS_IN_CLASS
+    return _without_last_braces(code, braces + in_class)
 
 
 def without_unused_crates(code: str) -> str:

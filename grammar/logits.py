@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from grammar import _native
 from grammar.errors import MaskShapeError
 
+if TYPE_CHECKING:
+    import torch
+
 _SIMD: str | None = None  # the fastest that the processor has; tests name each
-_TYPES = {torch.bfloat16: "bfloat16", torch.float16: "float16", torch.float32: "float32"}
+# By name: importing torch takes a second, and what only reads grammars (an index, a command) has no need of it.
+_TYPES = {"torch.bfloat16": "bfloat16", "torch.float16": "float16", "torch.float32": "float32"}
 
 
 def can_mask(logits: torch.Tensor) -> bool:
     """Say whether logits are of a kind that `mask_logits` takes."""
-    return logits.is_cpu and logits.dtype in _TYPES and logits.dim() == 2 and logits.stride(1) == 1
+    return logits.is_cpu and str(logits.dtype) in _TYPES and logits.dim() == 2 and logits.stride(1) == 1
 
 
 def mask_logits(
@@ -48,7 +52,7 @@ def mask_logits(
         if any(not 0 <= row < count for row in wanted):
             raise MaskShapeError(f"expected rows of {name} below {count}, got {list(wanted)}")
     return _native.mask_logits(
-        _TYPES[logits.dtype],
+        _TYPES[str(logits.dtype)],
         logits.data_ptr(),
         logits.stride(0) * logits.element_size(),
         rows,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from grammar import _native
 from grammar.errors import MaskShapeError
 from grammar.languages import Language
 from grammar.vocabulary import TokenVocabulary
+
+if TYPE_CHECKING:
+    import torch
 
 
 class SyntaxMatcher:
@@ -38,7 +42,7 @@ class SyntaxMatcher:
         Cost     below 1 µs for stacks seen before, tens of µs otherwise (docs/grammar.md).
         Raises   MaskShapeError.
         """
-        if bitmask.dtype != torch.int32 or bitmask.dim() != 2 or bitmask.device.type != "cpu":
+        if str(bitmask.dtype) != "torch.int32" or bitmask.dim() != 2 or bitmask.device.type != "cpu":
             raise MaskShapeError(f"expected int32[B, W] on the CPU, got {bitmask.dtype}{list(bitmask.shape)}")
         if bitmask.shape[1] < self._num_words or bitmask.stride(1) != 1:
             raise MaskShapeError(

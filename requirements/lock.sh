@@ -10,6 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 uv="${UV:-../.venv/bin/uv}"
+[ -x "$uv" ] || ../.venv/bin/python -m pip install -q uv
 
 lock() {  # lock NAME [uv options]
   local name="$1"; shift

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +17,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -23,10 +25,12 @@ from rich.progress import (
 from rich.syntax import Syntax
 from rich.table import Table
 
-from retrieval_index.errors import RetrievalError
-from retrieval_index.search import Hit, SearchIndex
-from retrieval_index.store import default_home, names_in, read_manifest, verified_database
-from retrieval_index.update import Progress as OnProgress
+from retrieval_index.embedder import DEFAULT, load_embedder
+from retrieval_index.embedding import EmbeddedBy
+from retrieval_index.embedding import Progress as OnProgress
+from retrieval_index.errors import IndexDamagedError, IndexVersionError, RetrievalError
+from retrieval_index.search import Hit, Mode, Place, Ranking, SearchIndex
+from retrieval_index.store import default_home, names_in, read_manifest, verified_folder
 from retrieval_index.update import Report, update_index
 
 
@@ -47,7 +51,8 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m retrieval_index", description="Indexes of repositories, searched by words."
+        prog="python -m retrieval_index",
+        description="Indexes of repositories, searched by words and vectors.",
     )
     parser.add_argument(
         "--home", type=Path, default=default_home(), help="folder of the indexes (default: %(default)s)"
@@ -61,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         writer = commands.add_parser(name, help=text)
         writer.add_argument("path", type=Path, metavar="PATH", help="of the repository")
         writer.add_argument("--name", default="default", help="of the index (default: default)")
+        writer.add_argument(
+            "--embedder",
+            help=f"none, {DEFAULT}, a folder with a sentence-transformers model, or hub:OWNER/NAME@COMMIT "
+            f"(default: as before; {DEFAULT} for a new index)",
+        )
         if name == "watch":
             writer.add_argument("--every", type=float, default=2.0, help="seconds between looks (default: 2)")
         writer.set_defaults(command=command)
@@ -72,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--name", default="default", help="of the index (default: default)")
     search.add_argument("-k", type=int, default=5, help="results at most (default: 5)")
     search.add_argument("--near", metavar="FILE", help="the file that asks, relative to the repository")
+    search.add_argument(
+        "--by", choices=get_args(Mode), default="fused", help="vectors, words, or both (default: fused)"
+    )
     search.add_argument("--no-text", action="store_true", help="the table alone")
     search.set_defaults(command=_search)
     return parser
@@ -86,15 +99,34 @@ def _update(options: argparse.Namespace) -> int:
 
 
 def _run_update(options: argparse.Namespace, *, afresh: bool) -> int:
+    embedded_by = _embedded_by(options)
     with _progress(options.name) as progress:
-        report = update_index(options.path, options.home, options.name, afresh=afresh, progress=progress)
+        report = update_index(
+            options.path,
+            options.home,
+            options.name,
+            embedded_by=embedded_by,
+            afresh=afresh,
+            progress=progress,
+        )
     _show_report(options.name, report)
     return 0
 
 
+def _embedded_by(options: argparse.Namespace) -> EmbeddedBy | None:
+    """Load the embedder that is asked for, else the one that the index has."""
+    setting: str = options.embedder or DEFAULT
+    if options.embedder is None and options.name in names_in(options.home):
+        with contextlib.suppress(IndexDamagedError, IndexVersionError):  # said where the index is read
+            setting = read_manifest(options.home, options.name).embedder
+    embedder = load_embedder(setting)
+    return EmbeddedBy(setting, embedder) if embedder else None
+
+
 def _watch(options: argparse.Namespace) -> int:
+    embedded_by = _embedded_by(options)
     while True:
-        report = update_index(options.path, options.home, options.name)
+        report = update_index(options.path, options.home, options.name, embedded_by=embedded_by)
         if not report.is_unchanged:
             _show_report(options.name, report)
         time.sleep(options.every)
@@ -103,34 +135,46 @@ def _watch(options: argparse.Namespace) -> int:
 def _stats(options: argparse.Namespace) -> int:
     names = [options.name] if options.name else names_in(options.home)
     table = Table(
-        "index", "repository", "files", "chunks", "MB", "built", "left out", title=str(options.home)
+        "index",
+        "repository",
+        "files",
+        "chunks",
+        "MB",
+        "vectors",
+        "built",
+        "left out",
+        title=str(options.home),
     )
     for name in names:
         manifest = read_manifest(options.home, name)
-        verified_database(options.home, manifest)
+        verified_folder(options.home, manifest)
         built = time.strftime("%Y-%m-%d %H:%M", time.localtime(manifest.built_at))
         skipped = ", ".join(f"{count} {reason}" for reason, count in manifest.skipped.items())
         counts = (f"{manifest.num_files:,}", f"{manifest.num_chunks:,}", f"{manifest.num_bytes / 1e6:.1f}")
-        table.add_row(name, escape(manifest.root), *counts, built, skipped)
+        vectors = f"{manifest.vector_kind}, {manifest.embedder_id}" if manifest.embedder_id else "none"
+        table.add_row(name, escape(manifest.root), *counts, vectors, built, skipped)
     _console().print(table)
     return 0 if names else 1
 
 
 def _search(options: argparse.Namespace) -> int:
-    with contextlib.closing(SearchIndex.open(options.home, options.name)) as index:
+    embedder = load_embedder(read_manifest(options.home, options.name).embedder)
+    with contextlib.closing(SearchIndex.open(options.home, options.name, embedder)) as index:
         started = time.perf_counter()
-        hits = index.search(options.query, options.k, path=options.near)
+        hits = index.search(
+            options.query, options.k, place=Place(path=options.near), ranking=Ranking(options.by)
+        )
         milliseconds = 1000 * (time.perf_counter() - started)
     console = _console()
     table = Table(
-        "", "place", "symbol", "score", "coverage", title=f"{len(hits)} found in {milliseconds:.1f} ms"
+        "", "place", "symbol", "cosine", "coverage", title=f"{len(hits)} found in {milliseconds:.1f} ms"
     )
     for number, hit in enumerate(hits, 1):
         table.add_row(
             str(number),
             escape(_place(hit)),
             escape(hit.chunk.symbol),
-            f"{hit.score:.1f}",
+            "" if hit.similarity is None else f"{hit.similarity:.2f}",
             f"{hit.coverage:.0%}",
         )
     console.print(table)
@@ -149,7 +193,8 @@ def _show_report(name: str, report: Report) -> None:
         f"{report.num_new} new, {report.num_changed} changed, {report.num_removed} removed, "
         f"{report.num_unchanged} unchanged"
     )
-    print(f"{name}: {changes}; {report.num_chunks:,} chunks, {report.seconds:.1f} s")
+    embedded = f" ({report.num_embedded:,} embedded)" if report.num_embedded else ""
+    print(f"{name}: {changes}; {report.num_chunks:,} chunks{embedded}, {report.seconds:.1f} s")
     if report.skipped:
         print(
             "left out: " + ", ".join(f"{count} {reason}" for reason, count in sorted(report.skipped.items()))
@@ -159,12 +204,18 @@ def _show_report(name: str, report: Report) -> None:
 @contextlib.contextmanager
 def _progress(name: str) -> Generator[OnProgress]:
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"),
-        TimeElapsedColumn(), TextColumn("eta"), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("eta"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(f"{name}: {what}", total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show
 
 
 def _console() -> Console:

@@ -7,6 +7,7 @@ RetrievalError
 ├── IndexVersionError   the index was written in another format
 ├── IndexBusyError      another process is writing this index
 ├── IndexWriteError     it cannot be written: no space, no permission
+├── EmbedderError       no such embedder, or not the one that an index was made with
 └── QueryError          a query or a bound that makes no sense
 """
 
@@ -39,6 +40,10 @@ class IndexBusyError(RetrievalError):
 
 class IndexWriteError(RetrievalError):
     """The disk is full, or may not be written. The index is as it was."""
+
+
+class EmbedderError(RetrievalError):
+    """It cannot be loaded, or an index was made with another."""
 
 
 class QueryError(RetrievalError):

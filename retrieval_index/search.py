@@ -1,77 +1,147 @@
-"""Chunks near a request: words weighted by how rare they are (BM25), then variety.
+"""Chunks near a request.
 
-query ─► words, the rarest ─► BM25 over symbol, path, text ─► what the request itself holds is taken out
-      ─► same file and same symbol first ─► maximal marginal relevance, few of one file
+query ─┬─► words, the rarest ─► BM25 ──────┐
+       └─► vector ─► nearest by cosine ────┴─► ranks made one ─► what the request holds, what fits badly: out
+         ─► same file and same symbol first ─► variety, few of one file
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from retrieval_index.chunks import Chunk
-from retrieval_index.errors import IndexDamagedError, QueryError
-from retrieval_index.store import Manifest, open_read_only, read_manifest, verified_database
+from retrieval_index.embedder import Embedder
+from retrieval_index.errors import EmbedderError, IndexDamagedError, QueryError
+from retrieval_index.ranking import fused, varied
+from retrieval_index.store import DATABASE, Manifest, open_read_only, read_manifest, verified_folder
 from retrieval_index.terms import terms
+from retrieval_index.vectors import FILE, VectorIndex
+from retrieval_index.words import FOLDER, WordIndex
 
 MAX_RESULTS = 100
+Mode = Literal["fused", "words", "vectors"]
 _MAX_QUERY_CHARS = 20_000
-_MAX_TERMS = 40
-_CANDIDATES = 120
-_COMMON_WEIGHT = math.log(20)  # of a word that one chunk of 20 has
-_ENOUGH_RARE = 3
-_WEIGHTS = (4.0, 1.5, 1.0)  # of symbol, path, text
+# Of each ranking, of which one file has a few: a large one full of the query's words keeps nobody out.
+_CANDIDATES = 60
+_OF_ONE_FILE, _LOOKED_AT = 6, 8
 _SAME_FILE, _SAME_SYMBOL = 1.15, 1.3
-_VARIETY = 0.25  # how much likeness to what is chosen already counts against a chunk
 _COPY = 0.85  # share of a chunk's words that the request holds already, from which it tells nothing new
+_COLUMNS = (
+    "SELECT id, words, path, language, first_line, last_line, kind, symbol, text, imports, sha256 "
+    "FROM chunks WHERE id IN (SELECT value FROM json_each(?))"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk and how well it fits: BM25 with its bonuses, comparable within one search only.
+    """A chunk and how well it fits.
 
-    coverage   share of the query's words, weighted by rarity, that the chunk has: 0 to 1
+    score        of the ranking, with its bonuses; comparable within one search only
+    coverage     share of the query's words, weighted by rarity, that the chunk has: 0 to 1
+    similarity   cosine of query and chunk; None where vectors were not used
     """
 
     chunk: Chunk
     score: float
     coverage: float
+    similarity: float | None = None
+
+    @property
+    def relevance(self) -> float:
+        """How well it fits, comparable between searches of one index: the cosine, else the coverage."""
+        return self.coverage if self.similarity is None else self.similarity
 
 
-_Row = tuple[Any, ...]  # BM25, words, and the columns of a chunk in its order
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request comes from.
+
+    path, symbol   of the code that asks: its own file and chunks of that name are preferred
+    known          code that the request holds already; chunks that mostly repeat it are left out
+    """
+
+    path: str | None = None
+    symbol: str | None = None
+    known: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How chunks are ranked.
+
+    mode           `fused` takes words alone where the index has no vectors
+    words_weight   of the ranking by words beside that by vectors. Measured (docs/retrieval.md): 1 for questions in
+                   prose; for code, whose names are those of what it calls, more is better
+    per_file       chunks of one file at most
+    variety        0 to 1: how much likeness to a better chunk counts against one
+    """
+
+    mode: Mode = "fused"
+    words_weight: float = 1.0
+    per_file: int = 2
+    variety: float = 0.25
+
+
+PROSE = Ranking()
+CODE = Ranking(words_weight=4.0)
+
+
+@dataclass(frozen=True)
 class _Candidate:
-    hit: Hit
-    words: frozenset[str]
-    likeness: float = 0.0  # to the chunk most like it of those that are chosen
+    """A chunk that may be chosen. Its words are read only where something asks for them: most searches do not."""
+
+    chunk: Chunk
+    body: str
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(self.body.split())
+
+    def coverage(self, weights: Mapping[str, float]) -> float:
+        """Give the share of the query's words that it has, by weight."""
+        everywhere = self.words.union(terms(self.chunk.symbol), terms(self.chunk.path))
+        found = sum(weight for word, weight in weights.items() if word in everywhere)
+        return found / (sum(weights.values()) or 1.0)
 
 
 class SearchIndex:
     """An index opened for reading; safe for several threads. Updates on disk do not change it: open it again."""
 
-    def __init__(self, manifest: Manifest, database: Path) -> None:
+    def __init__(self, manifest: Manifest, folder: Path, embedder: Embedder | None = None) -> None:
         self.manifest = manifest
         self._lock = threading.Lock()
+        self._embedder = embedder if manifest.embedder_id else None
+        self._words = WordIndex(folder / FOLDER)
+        self._vectors = VectorIndex(folder / FILE, manifest.dimension) if self._embedder else None
         try:
-            self._connection = open_read_only(database)
-            self._num_chunks = self._connection.execute("SELECT count(*) FROM chunks").fetchone()[0]
+            self._connection = open_read_only(folder / DATABASE)
+            rows = self._connection.execute("SELECT id, dense_rank() OVER (ORDER BY path) FROM chunks")
+            self._file_of: dict[int, int] = dict(rows.fetchall())
         except sqlite3.DatabaseError as error:
-            raise IndexDamagedError(f"{database}: {error}. Build the index again") from error
+            raise IndexDamagedError(f"{folder}: {error}. Build the index again") from error
 
     @classmethod
-    def open(cls, home: Path, name: str) -> SearchIndex:
-        """Open an index, verified. Raises IndexMissingError, IndexVersionError, IndexDamagedError."""
+    def open(cls, home: Path, name: str, embedder: Embedder | None = None) -> SearchIndex:
+        """Open an index, verified.
+
+        embedder   the one it was made with; not looked at where it was made with none
+        Raises IndexMissingError, IndexVersionError, IndexDamagedError, EmbedderError.
+        """
         manifest = read_manifest(home, name)
-        return cls(manifest, verified_database(home, manifest))
+        if manifest.embedder_id and (embedder is None or embedder.id != manifest.embedder_id):
+            got = "none" if embedder is None else embedder.id
+            raise EmbedderError(
+                f"index {name!r}: expected the embedder {manifest.embedder_id} that made its vectors; got {got}"
+            )
+        return cls(manifest, verified_folder(home, manifest), embedder)
 
     def close(self) -> None:
         """Close the file."""
@@ -82,91 +152,126 @@ class SearchIndex:
         query: str,
         k: int = 4,
         *,
-        path: str | None = None,
-        symbol: str | None = None,
-        known: str = "",
-        per_file: int = 2,
-        min_coverage: float = 0.0,
+        place: Place = Place(),
+        ranking: Ranking = PROSE,
+        min_relevance: float | None = None,
     ) -> list[Hit]:
         """Find at most k chunks for a query in words or code, the best first.
 
-        path, symbol   of the place that asks: its own file and chunks of that name are preferred
-        known          code that the request holds already; chunks that mostly repeat it are left out
-        per_file       chunks of one file at most
+        place           where the request comes from
+        ranking         how to rank: `PROSE`, `CODE`, or one's own
+        min_relevance   of `Hit.relevance`; below it a chunk is left out. None: nothing is
         Raises QueryError for bounds that make no sense.
         """
+        self._check(k, ranking)
+        query = query[:_MAX_QUERY_CHARS]
+        weights = self._words.weights(Counter(terms(query)))
+        scores, similarity = self._ranked(query, weights, ranking, limit=max(_CANDIDATES, 2 * k))
+        candidates = self._candidates(list(scores))
+        relevance = similarity or {n: candidate.coverage(weights) for n, candidate in candidates.items()}
+        known = frozenset(terms(place.known))
+        fitting = {
+            number: scores[number] * _bonus(candidate.chunk, place)
+            for number, candidate in candidates.items()
+            if (min_relevance is None or relevance[number] >= min_relevance)
+            and not (known and _repeats(candidate.words, known))
+        }
+        chosen = varied(
+            fitting,
+            self._likeness(list(fitting), candidates),
+            k,
+            variety=ranking.variety,
+            groups={number: candidate.chunk.path for number, candidate in candidates.items()},
+            per_group=ranking.per_file,
+            same={number: candidate.chunk.sha256 for number, candidate in candidates.items()},
+        )
+        return [
+            Hit(found.chunk, fitting[number], found.coverage(weights), similarity.get(number))
+            for number in chosen
+            for found in [candidates[number]]
+        ]
+
+    def _check(self, k: int, ranking: Ranking) -> None:
         if not 1 <= k <= MAX_RESULTS:
             raise QueryError(f"k: expected 1 to {MAX_RESULTS}; got {k}")
-        if per_file < 1:
-            raise QueryError(f"per_file: expected at least 1; got {per_file}")
+        if ranking.per_file < 1:
+            raise QueryError(f"per_file: expected at least 1; got {ranking.per_file}")
+        if ranking.mode == "vectors" and self._vectors is None:
+            raise QueryError(f"mode: expected an index with vectors; {self.manifest.name!r} has words alone")
+
+    def _ranked(
+        self, query: str, weights: Mapping[str, float], ranking: Ranking, limit: int
+    ) -> tuple[dict[int, float], dict[int, float]]:
+        """Give the scores of the chunks that either ranking found, and their cosines where vectors were used."""
+        by_words: list[tuple[int, float]] = []
+        if ranking.mode != "vectors":
+            by_words = self._capped(self._words.search(weights, _LOOKED_AT * limit), limit)
+        if ranking.mode == "words":
+            return dict(by_words), {}
+        by_vector, similarity = self._nearest(query, by_words, limit)
+        if not by_vector:
+            return dict(by_words), similarity
+        words = [number for number, _ in by_words]
+        return fused([words, by_vector], [ranking.words_weight, 1.0]), similarity
+
+    def _nearest(
+        self, query: str, by_words: Sequence[tuple[int, float]], limit: int
+    ) -> tuple[list[int], dict[int, float]]:
+        """Rank by vectors; give also the cosines, those of the chunks that words found included."""
+        if self._vectors is None or self._embedder is None or not query.strip():
+            return [], {}
+        vector = self._embedder.embed([query])[0]
+        near = dict(self._capped(self._vectors.search(vector, _LOOKED_AT * limit), limit))
+        others = [number for number, _ in by_words if number not in near]
+        cosines = self._vectors.rows(others) @ vector
+        return list(near), {**near, **dict(zip(others, cosines.tolist(), strict=True))}
+
+    def _capped(self, ranking: Sequence[tuple[int, float]], limit: int) -> list[tuple[int, float]]:
+        """Keep the best, and of one file a few."""
+        kept: list[tuple[int, float]] = []
+        files = Counter[int]()
+        for number, score in ranking:
+            file = self._file_of[number]
+            files[file] += 1
+            if files[file] <= max(_OF_ONE_FILE, limit // 10):
+                kept.append((number, score))
+                if len(kept) == limit:
+                    break
+        return kept
+
+    def _candidates(self, numbers: list[int]) -> dict[int, _Candidate]:
         with self._lock:
-            weights = self._rarest(Counter(terms(query[:_MAX_QUERY_CHARS])))
-            rows = self._ranked(weights) if weights else []
-        known_words = set(terms(known))
-        candidates = [_hit(row, weights, path, symbol) for row in rows]
-        fitting = [
-            c for c in candidates if c.hit.coverage >= min_coverage and not _repeats(c.words, known_words)
-        ]
-        return _varied(fitting, k, per_file)
+            rows = self._connection.execute(_COLUMNS, (json.dumps(numbers),)).fetchall()
+        found: dict[int, _Candidate] = {}
+        for number, body, path, language, first, last, kind, symbol, text, imports, sha256 in rows:
+            chunk = Chunk(path, language, first, last, kind, symbol, text, tuple(json.loads(imports)), sha256)
+            found[number] = _Candidate(chunk, body)
+        return {number: found[number] for number in numbers if number in found}
 
-    def _rarest(self, words: Counter[str]) -> dict[str, float]:
-        """Give the words that the index has, the rarest of them, each with its weight."""
-        found: dict[str, float] = {}
-        for word in words:
-            row = self._connection.execute("SELECT doc FROM vocabulary WHERE term = ?", (word,)).fetchone()
-            if row is not None:
-                found[word] = math.log(1 + (self._num_chunks - row[0] + 0.5) / (row[0] + 0.5))
-        kept = sorted(found, key=lambda word: -found[word])[:_MAX_TERMS]
-        # Words that are everywhere cost most and say least; a question of nothing else keeps them.
-        rare = [word for word in kept if found[word] >= _COMMON_WEIGHT]
-        return {word: found[word] for word in (rare if len(rare) >= _ENOUGH_RARE else kept)}
+    def _likeness(
+        self, numbers: Sequence[int], candidates: Mapping[int, _Candidate]
+    ) -> Callable[[int, int], float]:
+        """Give how alike two chunks are: by cosine, or by the words they share (Jaccard)."""
+        if self._vectors is not None:
+            rows = self._vectors.rows(numbers)
+            cosines: list[list[float]] = (rows @ rows.T).tolist()
+            place = {number: row for row, number in enumerate(numbers)}
+            return lambda a, b: cosines[place[a]][place[b]]
 
-    def _ranked(self, words: Iterable[str]) -> list[_Row]:
-        match = " OR ".join(f'"{word}"' for word in words)
-        rows = self._connection.execute(
-            "SELECT -score, words.symbol || ' ' || words.path, body, chunks.path, language, first_line, "
-            "last_line, kind, chunks.symbol, text, imports, sha256 "
-            # Ranked by themselves first: texts are read of the best alone.
-            "FROM (SELECT rowid AS number, bm25(words, ?, ?, ?) AS score FROM words WHERE words MATCH ? "
-            "      ORDER BY score LIMIT ?) "
-            "JOIN words ON words.rowid = number JOIN chunks ON chunks.id = number ORDER BY score",
-            (*_WEIGHTS, match, _CANDIDATES),
-        )
-        return rows.fetchall()
+        def shared(a: int, b: int) -> float:
+            one, other = candidates[a].words, candidates[b].words
+            common = len(one & other)
+            return common / max(1, len(one) + len(other) - common)
+
+        return shared
 
 
-def _hit(row: _Row, weights: dict[str, float], path: str | None, symbol: str | None) -> _Candidate:
-    score, named, body, found, language, first, last, kind, name, text, imports, sha256 = row
-    chunk = Chunk(found, language, first, last, kind, name, text, tuple(json.loads(imports)), sha256)
-    if path is not None and chunk.path == path:
-        score *= _SAME_FILE
-    if symbol and chunk.symbol.rpartition(".")[2] == symbol.rpartition(".")[2]:
-        score *= _SAME_SYMBOL
-    words = frozenset(body.split())
-    everywhere = words.union(named.split())
-    coverage = sum(weight for word, weight in weights.items() if word in everywhere) / sum(weights.values())
-    return _Candidate(Hit(chunk, score, coverage), words)
+def _bonus(chunk: Chunk, place: Place) -> float:
+    bonus = _SAME_FILE if place.path is not None and chunk.path == place.path else 1.0
+    if place.symbol and chunk.symbol.rpartition(".")[2] == place.symbol.rpartition(".")[2]:
+        bonus *= _SAME_SYMBOL
+    return bonus
 
 
-def _repeats(words: frozenset[str], known: set[str]) -> bool:
-    return bool(known) and len(words & known) >= _COPY * len(words)
-
-
-def _varied(candidates: Sequence[_Candidate], k: int, per_file: int) -> list[Hit]:
-    """Choose by maximal marginal relevance (Carbonell and Goldstein 1998); likeness is Jaccard's, of words."""
-    best = max((candidate.hit.score for candidate in candidates), default=1.0)
-    left, chosen, files = list(candidates), list[Hit](), Counter[str]()
-    while left and len(chosen) < k:
-        one = max(left, key=lambda c: (1 - _VARIETY) * c.hit.score / best - _VARIETY * c.likeness)
-        chosen.append(one.hit)
-        files[one.hit.chunk.path] += 1
-        left = [
-            other
-            for other in left
-            if files[other.hit.chunk.path] < per_file and other.hit.chunk.sha256 != one.hit.chunk.sha256
-        ]
-        for other in left:
-            shared = len(one.words & other.words)
-            alike = shared / max(1, len(one.words) + len(other.words) - shared)
-            other.likeness = max(other.likeness, alike)
-    return chosen
+def _repeats(words: frozenset[str], known: frozenset[str]) -> bool:
+    return len(words & known) >= _COPY * len(words)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -33,6 +33,7 @@ from service.keys import FailedLogins, KeyRing, require
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics, RequestMetrics
 from service.routes import generate, health, openai
+from service.routes import indexes as index_routes
 from service.routes import styles as style_routes
 from service.services import Services, build_services
 from service.settings import Settings
@@ -101,6 +102,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(generate.router)
     app.include_router(openai.router)
     app.include_router(style_routes.router)
+    app.include_router(index_routes.router)
     app.include_router(health.router)
     app.include_router(health.metrics_router(public=settings.access.metrics_public))
     if settings.server.docs:
@@ -117,6 +119,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     tasks = [
         asyncio.create_task(_keep_engine(parts), name="engine-life"),
         asyncio.create_task(parts.examples.open(), name="sandbox-proof"),
+        asyncio.create_task(parts.retriever.open(), name="indexes"),
         asyncio.create_task(parts.metrics.watch_event_loop(), name="event-loop-lag"),
     ]
     try:
@@ -124,9 +127,11 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     finally:
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        for task, end in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
+            if isinstance(end, Exception):  # whatever it was, the others are still to be closed
+                log.error("task_failed", task=task.get_name(), exc_info=end)
         await parts.examples.aclose()
+        await parts.retriever.aclose()
         await parts.engine.shutdown()
         await parts.admission.aclose()
 

@@ -25,13 +25,18 @@ def check_generate(request: GenerateRequest, limits: LimitSettings) -> None:
         raise BadRequestError(
             "prompt: expected what to write, or `prefix` or `suffix` (code around a gap).", param="prompt"
         )
+    if request.is_completion and request.prompting == "staged":
+        raise BadRequestError(
+            'prompting "staged" asks in turns of a chat; expected "single" with `prefix` or `suffix`.',
+            param="prompting",
+            code="conflicting_options",
+        )
     _at_most(request.candidates, limits.max_n, "candidates")
     _at_most(request.max_tokens, limits.max_tokens, "max_tokens")
     _at_most(len(request.constraints), limits.max_examples, "constraints", "entries")
     _at_most(len(request.examples), limits.max_examples, "examples", "entries")
     check_stop(request.stop, limits)
     check_language(request.language, "language")
-    _refuse_parts(request, prefix="")
     if request.context.comments is not None or request.context.trace is not None:
         raise BadRequestError(f"context is {_UNAVAILABLE}.", param="context", code="not_available")
 
@@ -40,16 +45,6 @@ def check_options(options: CodeFusionOptions | None) -> None:
     """Refuse what the `codefusion` object of an OpenAI request asks for and this build cannot do."""
     if options is not None:
         check_language(options.language, "codefusion.language")
-        _refuse_parts(options, prefix="codefusion.")
-
-
-def _refuse_parts(options: GenerateRequest | CodeFusionOptions, prefix: str) -> None:
-    if options.retrieval is not False:
-        raise BadRequestError(
-            f"{prefix}retrieval is {_UNAVAILABLE}; leave it out.",
-            param=f"{prefix}retrieval",
-            code="not_available",
-        )
 
 
 def check_language(name: str | None, param: str) -> None:
@@ -143,6 +138,13 @@ def check_completion(body: CompletionBody, limits: LimitSettings) -> None:
         _exactly_one(len(body.prompt))
     if body.suffix is not None:
         _check_suffix(body)
+    if body.suffix is None and body.codefusion is not None and body.codefusion.retrieval is not False:
+        raise BadRequestError(
+            "codefusion.retrieval: expected it with `suffix` (which may be empty), in a chat, or in POST /generate; a "
+            "bare prompt has no place for other files.",
+            param="codefusion.retrieval",
+            code="conflicting_options",
+        )
     _check_completion_syntax(body)
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import RequestStats
 from service.errors import DrainingError, InternalError, ServiceError
+from service.retrieval_metrics import RetrievalMetrics
 from service.sse import ClientGoneError
 from service.syntax_metrics import SyntaxMetrics
 
@@ -59,6 +60,7 @@ class Metrics:
             "codefusion_failed_logins", "Requests with a wrong key since the start.", registry=self.registry
         )
         self.syntax = SyntaxMetrics(self.registry)
+        self.retrieval = RetrievalMetrics(self.registry)
         self.steered = Counter(
             "codefusion_steered_requests", "Requests steered, by style: one counts for each of its styles.",
             ["style"], registry=self.registry,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import cached_property
@@ -15,11 +16,14 @@ from service.errors import BadRequestError, NotFoundError
 from service.keys import Principal
 from service.languages import language
 from service.limits import check_chat, check_completion
+from service.openai_retrieval import FoundSnippets, last_words, put_into_chat
 from service.prompt import STOP_TOKENS, PromptError, PromptParts, fit
 from service.prompt_encoder import PromptEncoder
+from service.retrieval import Question, Retriever
 from service.salt import CacheSalts
 from service.schemas.openai import ChatCompletionBody, CompletionBody
 from service.settings import Settings
+from service.snippets import NO_REPOSITORY
 from service.steering_spec import SteeringSpec
 from service.styles import StylePlanner
 from service.styles import report as steering_report
@@ -30,6 +34,8 @@ from service.validation import quoted
 
 # Accepted because they change nothing here, and not handed on.
 _OURS = {"codefusion", "metadata", "store", "service_tier", "modalities", "user", "best_of", "suffix"}
+# What the event with the report has of the one before it.
+_FRAME = ("id", "object", "created", "model")
 Call = Callable[[OpenAICall], Awaitable[OpenAIResult]]
 
 
@@ -44,13 +50,16 @@ class OpenAIPipeline:
         settings: Settings,
         planner: SyntaxPlanner,
         styles: StylePlanner,
+        retriever: Retriever,
     ) -> None:
         self._engine = engine
         self._planner = planner
         self._styles = styles
+        self._retriever = retriever
         self._admission = admission
         self._salts = salts
         self._limits = settings.limits
+        self._snippet_share = settings.retrieval.context_share
 
     @cached_property
     def _encoder(self) -> PromptEncoder:
@@ -124,7 +133,20 @@ class OpenAIPipeline:
         call_engine: Call,
     ) -> AsyncGenerator[dict[str, Any] | str, None]:
         steering = self._styles.plan(body.codefusion, prefix="codefusion.")
-        prompt_ids = await self._fim_prompt(body, wire, headers) if isinstance(body, CompletionBody) else None
+        found = await self._retrieve(body, principal)
+        prompt_ids = None
+        if isinstance(body, CompletionBody):
+            prompt_ids = await self._fim_prompt(body, wire, headers, found)
+        elif found is not None:
+            context = self._engine.model.max_model_len
+            found.used = await asyncio.to_thread(
+                put_into_chat,
+                wire["messages"],
+                found.repository,
+                self._encoder,
+                context,
+                self._max_snippet_tokens,
+            )
         spec = await self._plan_syntax(body)
         masked = MaskedAnswers(spec, self._planner) if spec else None
         num_answers = body.n or 1
@@ -137,15 +159,18 @@ class OpenAIPipeline:
             headers.update(seat.rate_headers)
             result = await call_engine(call)
             if isinstance(result, dict):
-                yield {**result, **await _report(body, masked, steering, result)}
+                yield {**result, **await _report(body, masked, steering, found, result)}
                 return
+            last = "{}"
             async with aclosing(result) as events:
                 async for event in events:
                     if masked is not None:
                         masked.read(event)
+                    last = event
                     yield event
-            if masked is not None:
-                yield {**masked.last_frame, "choices": [], **await _report(body, masked, steering)}
+            if report := await _report(body, masked, steering, found):
+                frame = {name: value for name, value in json.loads(last).items() if name in _FRAME}
+                yield {**frame, "choices": [], **report}
 
     async def _plan_syntax(self, body: ChatCompletionBody | CompletionBody) -> SyntaxSpec | None:
         options = body.codefusion
@@ -163,8 +188,32 @@ class OpenAIPipeline:
         except UnjoinableSuffixError as error:
             raise unjoinable_suffix() from error
 
+    @property
+    def _max_snippet_tokens(self) -> int:
+        return int(self._snippet_share * self._engine.model.max_model_len)
+
+    async def _retrieve(
+        self, body: ChatCompletionBody | CompletionBody, principal: Principal
+    ) -> FoundSnippets | None:
+        options = body.codefusion.retrieval if body.codefusion else False
+        if options is False:
+            return None
+        if isinstance(body, ChatCompletionBody):
+            question = Question(last_words(body.model_dump()["messages"]))
+        else:
+            prefix = body.prompt[0] if isinstance(body.prompt, list) else body.prompt
+            question = Question(prefix=str(prefix), suffix=body.suffix or "")
+        retrieval = await self._retriever.retrieve(
+            options, question, principal.tenant, "codefusion.retrieval"
+        )
+        return FoundSnippets(retrieval)
+
     async def _fim_prompt(
-        self, body: CompletionBody, wire: dict[str, Any], headers: dict[str, str]
+        self,
+        body: CompletionBody,
+        wire: dict[str, Any],
+        headers: dict[str, str],
+        found: FoundSnippets | None,
     ) -> tuple[int, ...] | None:
         """Lay out prompt and suffix as a gap to fill. Its text is plain: no special token can hide in it.
 
@@ -174,13 +223,22 @@ class OpenAIPipeline:
             return None
         prefix = body.prompt[0] if isinstance(body.prompt, list) else body.prompt
         named = body.codefusion.language if body.codefusion else None
-        parts = PromptParts(language(named or "text"), prefix=str(prefix), suffix=body.suffix)
+        parts = PromptParts(
+            language(named or "text"),
+            prefix=str(prefix),
+            suffix=body.suffix,
+            repository=found.repository if found else NO_REPOSITORY,
+        )
         context = self._engine.model.max_model_len
         room = context - min(wire["max_tokens"], context // 4)
         try:
-            prompt = await asyncio.to_thread(fit, parts, self._encoder, room)
+            prompt = await asyncio.to_thread(
+                fit, parts, self._encoder, room, max_snippet_tokens=self._max_snippet_tokens
+            )
         except PromptError as error:
             raise BadRequestError(f"prompt: {error}.", param="prompt") from error
+        if found is not None:
+            found.used = prompt.snippets
         if prompt.trimmed_prefix_chars or prompt.trimmed_suffix_chars:
             headers["x-codefusion-trimmed-chars"] = (
                 f"prefix={prompt.trimmed_prefix_chars}, suffix={prompt.trimmed_suffix_chars}"
@@ -200,6 +258,7 @@ async def _report(
     body: ChatCompletionBody | CompletionBody,
     masked: MaskedAnswers | None,
     steering: SteeringSpec | None,
+    found: FoundSnippets | None,
     answer: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Say what became of the `codefusion` options, to whoever sent some."""
@@ -215,6 +274,7 @@ async def _report(
             "language": body.codefusion.language,
             "syntax": syntax,
             "steering": steering_report(steering),
+            **(found.report() if found else {}),
         }
     }
 

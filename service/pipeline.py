@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
-from functools import cached_property
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
+from functools import cached_property, partial
 
 from service.admission import Admission
 from service.answers import Answer, select_best
@@ -16,14 +15,14 @@ from service.deadline import within
 from service.engine import Engine, GenerationRequest, Sampling
 from service.errors import BadRequestError
 from service.example_runner import ExampleRunner
-from service.example_task import ExampleTask, example_task
+from service.example_task import example_task
+from service.generate_job import Choice, Job, Progress, parts_of, text_length
+from service.generate_report import generate_report
 from service.keys import Principal
 from service.languages import Language, language
 from service.limits import check_generate, check_masked
 from service.prompt import (
     STOP_TOKENS,
-    Example,
-    Form,
     Prompt,
     PromptError,
     PromptParts,
@@ -31,80 +30,24 @@ from service.prompt import (
     fit,
 )
 from service.prompt_encoder import PromptEncoder
+from service.retrieval import Question, Retrieval, Retriever
 from service.salt import CacheSalts
-from service.schemas.common import Usage
 from service.schemas.generate import (
-    Candidate,
-    CandidateReport,
     GenerateRequest,
     GenerateResponse,
-    PromptReport,
-    Timings,
 )
 from service.settings import Settings
-from service.steering_spec import SteeringSpec
-from service.styles import StylePlanner, report
+from service.styles import StylePlanner
 from service.syntax import SyntaxPlanner, UnjoinableSuffixError, is_masked
-from service.syntax_report import syntax_report, unjoinable_suffix
-from service.syntax_spec import SyntaxCounts, SyntaxSpec, SyntaxTask
+from service.syntax_report import unjoinable_suffix
+from service.syntax_spec import SyntaxSpec, SyntaxTask
 
 # An answer shorter than this is of no use: a chat prompt that leaves less room is refused instead.
 _LEAST_ANSWER_TOKENS = 16
 # Tokenising takes about a millisecond per 8 KB: longer texts go to a thread, so that nobody else's stream waits.
 _LONG_TEXT_CHARS = 8192
-_VERBATIM = language("text")
 # How tokenizers may spell a closing fence in one token.
 _FENCES = ("```", " ```", "```\n", " ```\n", "\n```", "\n```\n", "```\n\n", "\n\n```")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A checked request with its prompt."""
-
-    request_id: str
-    request: GenerateRequest
-    language: Language
-    prompt: Prompt
-    max_tokens: int
-    started: float
-    examples: ExampleTask | None
-    syntax: SyntaxSpec | None = None
-    steering: SteeringSpec | None = None
-
-    @property
-    def opens_fence(self) -> bool:
-        """Whether the prompt ends in an open code fence."""
-        return self.prompt.form is Form.CHAT and self.language.is_code
-
-    def new_answer(self, *, open_fence: bool) -> Answer:
-        """Start a candidate. Only a chat's answer has fences and prose, unless the mask makes it code throughout."""
-        is_code = self.syntax is not None and self.syntax.mode != "fenced"
-        extracted = self.language if self.prompt.form is Form.CHAT and not is_code else _VERBATIM
-        return Answer(extracted, is_open=open_fence and self.opens_fence)
-
-    def program(self, code: str) -> str:
-        """Give the program that an answer makes: a completion is only a part of one."""
-        return f"{self.request.prefix or ''}{code}{self.request.suffix or ''}" if code else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Times and counts of a job that ran."""
-
-    queue_seconds: float
-    first_token_seconds: float | None
-    cached_tokens: int
-    is_valid: bool | None
-    syntax: SyntaxCounts | None
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which answer was chosen, and by what: the examples that each passed, where they were run."""
-
-    index: int
-    passed: list[int | None] | None = None
-    seconds: float = 0.0
 
 
 class GeneratePipeline:
@@ -119,15 +62,18 @@ class GeneratePipeline:
         examples: ExampleRunner,
         planner: SyntaxPlanner,
         styles: StylePlanner,
+        retriever: Retriever,
     ) -> None:
         self._engine = engine
         self._planner = planner
         self._styles = styles
+        self._retriever = retriever
         self._admission = admission
         self._salts = salts
         self._examples = examples
         self._limits = settings.limits
         self._defaults = settings.generate
+        self._snippet_share = settings.retrieval.context_share
 
     @cached_property
     def _encoder(self) -> PromptEncoder:
@@ -174,18 +120,23 @@ class GeneratePipeline:
         headers: dict[str, str],
         started: float,
     ) -> AsyncGenerator[str | GenerateResponse, None]:
-        job = await self._prepare(request, request_id, started)
+        job = await self._prepare(request, principal, request_id, started)
         answers = [job.new_answer(open_fence=self._defaults.open_fence) for _ in range(request.candidates)]
         streams = len(answers) == 1
         first_token: float | None = None
         cached = 0
-        budget = job.max_tokens * request.candidates
+        budget = job.max_tokens * (request.candidates + job.num_stages - 1)
         task = SyntaxTask(job.syntax) if job.syntax else None
         async with (
             self._admission.enter(principal, sequences=request.candidates, tokens=budget) as seat,
-            aclosing(self._engine.generate(self._engine_request(job, principal, task))) as deltas,
+            AsyncExitStack() as stack,
         ):
             headers.update(seat.rate_headers)
+            for number in range(1, job.num_stages):
+                job = await self._after_stage(job, principal, number)
+            deltas = await stack.enter_async_context(
+                aclosing(self._engine.generate(self._engine_request(job, principal, task)))
+            )
             async for delta in deltas:
                 first_token = first_token or time.monotonic() - started
                 cached = max(cached, delta.cached_tokens)
@@ -204,15 +155,43 @@ class GeneratePipeline:
         counts = task.counts.get(choice.index) if task else None
         is_valid = await self._is_valid(job, answers[choice.index])
         progress = Progress(seat.queue_seconds, first_token, cached, is_valid, counts)
-        yield self._report(job, answers, choice, progress)
+        yield generate_report(self._engine.model.name, job, answers, choice, progress)
 
-    async def _prepare(self, request: GenerateRequest, request_id: str, started: float) -> Job:
+    async def _after_stage(self, job: Job, principal: Principal, number: int) -> Job:
+        """Answer one stage of a staged prompt; give the job of the next one, whose prompt goes on from this one's."""
+        task = SyntaxTask(job.syntax) if job.syntax else None
+        asked = self._engine_request(job, principal, task)
+        sampling = replace(asked.sampling, n=1, logprobs=False)
+        asked = replace(asked, request_id=f"{job.request_id}-stage{number}", sampling=sampling)
+        answer = job.new_answer(open_fence=self._defaults.open_fence)
+        async with aclosing(self._engine.generate(asked)) as deltas:
+            async for delta in deltas:
+                answer.add(delta)
+                if answer.is_complete and not answer.has_ended:
+                    break
+        parts = replace(job.parts, answers=(*(job.parts.answers or ()), answer.code))
+        context = self._engine.model.max_model_len
+        prompt = await self._fit(parts, context - _LEAST_ANSWER_TOKENS)
+        max_tokens = min(job.request.max_tokens, context - len(prompt.token_ids))
+        tokens = job.stage_tokens + answer.num_tokens
+        return replace(job, parts=parts, prompt=prompt, max_tokens=max_tokens, stage_tokens=tokens)
+
+    async def _prepare(
+        self, request: GenerateRequest, principal: Principal, request_id: str, started: float
+    ) -> Job:
         wanted = language(request.language or self._defaults.language)
+        if request.prompting == "staged" and not wanted.is_code:
+            raise BadRequestError(
+                f'prompting "staged" writes code step by step; expected "single" for {wanted.name}.',
+                param="prompting",
+                code="conflicting_options",
+            )
         examples = example_task(request, wanted.name) if request.select == "examples" else None
         if examples is not None:
             await self._examples.require(examples)
         steering = self._styles.plan(request)
-        parts = _parts(request, wanted)
+        retrieval = await self._retrieve(request, principal)
+        parts = parts_of(request, wanted, retrieval)
         context = self._engine.model.max_model_len
         if request.is_completion:
             room = context - min(request.max_tokens, context // 4)
@@ -221,7 +200,26 @@ class GeneratePipeline:
         prompt = await self._fit(parts, room)
         max_tokens = min(request.max_tokens, context - len(prompt.token_ids))
         syntax = await self._plan_syntax(request, wanted)
-        return Job(request_id, request, wanted, prompt, max_tokens, started, examples, syntax, steering)
+        return Job(
+            request_id,
+            request,
+            wanted,
+            prompt,
+            max_tokens,
+            started,
+            examples,
+            parts,
+            retrieval,
+            syntax,
+            steering,
+        )
+
+    async def _retrieve(self, request: GenerateRequest, principal: Principal) -> Retrieval | None:
+        if request.retrieval is False:
+            return None
+        words = "\n".join(filter(None, (request.prompt, request.signature)))
+        question = Question(words, request.prefix or "", request.suffix or "")
+        return await self._retriever.retrieve(request.retrieval, question, principal.tenant)
 
     async def _plan_syntax(self, request: GenerateRequest, wanted: Language) -> SyntaxSpec | None:
         if request.syntax == "off" or not is_masked(wanted.name):
@@ -254,11 +252,14 @@ class GeneratePipeline:
         return Choice(select_best(answers, passed), passed, time.monotonic() - started)
 
     async def _fit(self, parts: PromptParts, room: int) -> Prompt:
-        encoder, open_fence = self._encoder, self._defaults.open_fence
+        share = int(self._snippet_share * self._engine.model.max_model_len)
+        laid_out = partial(
+            fit, parts, self._encoder, room, open_fence=self._defaults.open_fence, max_snippet_tokens=share
+        )
         try:
-            if _text_length(parts) < _LONG_TEXT_CHARS:
-                return fit(parts, encoder, room, open_fence=open_fence)
-            return await asyncio.to_thread(fit, parts, encoder, room, open_fence=open_fence)
+            if text_length(parts) < _LONG_TEXT_CHARS:
+                return laid_out()
+            return await asyncio.to_thread(laid_out)
         except PromptTooLongError as error:
             raise BadRequestError(
                 f"The prompt has {error.prompt_tokens} tokens; this model takes at most {error.limit}.",
@@ -289,85 +290,7 @@ class GeneratePipeline:
             steering=job.steering,
         )
 
-    def _report(
-        self, job: Job, answers: list[Answer], choice: Choice, progress: Progress
-    ) -> GenerateResponse:
-        best = answers[choice.index]
-        prompt_tokens = len(job.prompt.token_ids)
-        completion_tokens = sum(answer.num_tokens for answer in answers)
-        first_token = progress.first_token_seconds
-        return GenerateResponse(
-            id=job.request_id,
-            model=self._engine.model.name,
-            language=job.language.name,
-            code=best.code,
-            finish_reason=best.finish_reason,
-            syntax=syntax_report(job.syntax, [progress.syntax], is_valid=progress.is_valid),
-            retrieved=[],
-            steering=report(job.steering),
-            candidates=_candidates(job, answers, choice),
-            prompt=PromptReport(
-                trimmed_prefix_chars=job.prompt.trimmed_prefix_chars,
-                trimmed_suffix_chars=job.prompt.trimmed_suffix_chars,
-            ),
-            usage=Usage(
-                prompt_tokens=prompt_tokens,
-                completion_tokens=completion_tokens,
-                total_tokens=prompt_tokens + completion_tokens,
-                cached_tokens=progress.cached_tokens,
-            ),
-            timings_ms=Timings(
-                queue=_ms(progress.queue_seconds),
-                examples=_ms(choice.seconds),
-                first_token=None if first_token is None else _ms(first_token),
-                total=_ms(time.monotonic() - job.started),
-                mask_p50_us=progress.syntax.median_fill_microseconds if progress.syntax else 0.0,
-                mask_max_us=round(progress.syntax.max_fill_microseconds, 1) if progress.syntax else 0.0,
-            ),
-        )
-
-
-def _candidates(job: Job, answers: list[Answer], choice: Choice) -> CandidateReport:
-    passed: list[int | None] = choice.passed or [None] * len(answers)
-    wanted = len(job.request.examples)
-    return CandidateReport(
-        generated=len(answers),
-        passed_examples=None if choice.passed is None else passed.count(wanted),
-        chosen=choice.index,
-        each=[
-            Candidate(
-                passed_examples=count,
-                mean_logprob=answer.mean_logprob if math.isfinite(answer.mean_logprob) else None,
-                finish_reason=answer.finish_reason,
-                code=answer.code if job.request.return_candidates else None,
-            )
-            for answer, count in zip(answers, passed, strict=True)
-        ],
-    )
-
 
 def stop_strings(stop: str | list[str] | None) -> tuple[str, ...]:
     """Give a request's stop strings as a tuple."""
     return (stop,) if isinstance(stop, str) else tuple(stop or ())
-
-
-def _parts(request: GenerateRequest, wanted: Language) -> PromptParts:
-    return PromptParts(
-        language=wanted,
-        prompt=request.prompt,
-        prefix=request.prefix,
-        suffix=request.suffix,
-        signature=request.signature,
-        constraints=tuple(request.constraints),
-        examples=tuple(Example(example.input, example.output) for example in request.examples),
-    )
-
-
-def _text_length(parts: PromptParts) -> int:
-    examples = (text for example in parts.examples for text in (example.input, example.output))
-    texts = (parts.prompt, parts.prefix, parts.suffix, parts.signature, *parts.constraints, *examples)
-    return sum(len(text or "") for text in texts)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)

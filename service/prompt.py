@@ -20,18 +20,27 @@ prefix never loses it there, and it cannot come before `<?php` or a shebang. It 
 the request's own prefix is unchanged. The raw template is kept for instruction-tuned models too: a chat about a
 gap has no way to say where the answer's first and last line join.
 
-This module does not know sampling, retrieval or HTTP.
+Code that was found in a repository stands before the task, the best nearest to it, in at most the tokens that it is
+given: snippets.py. This module does not know sampling, searching or HTTP.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from service.languages import Language
 from service.prompt_budget import keep_around_cursor
 from service.prompt_encoder import PromptEncoder, Segment, Special, Text
+from service.snippets import (
+    NO_REPOSITORY,
+    Repository,
+    Snippet,
+    chat_section,
+    fenced,
+    file_segments,
+    within_budget,
+)
 
 STOP_TOKENS: Final = (
     "<|im_end|>",
@@ -102,7 +111,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class PromptParts:
-    """What a request says about the code it wants; each text is the user's, verbatim."""
+    """What a request says about the code it wants; each text is the user's, verbatim.
+
+    answers   of a staged prompt: the code that the stages so far gave; None: everything is asked at once
+    """
 
     language: Language
     prompt: str | None = None
@@ -111,6 +123,17 @@ class PromptParts:
     signature: str | None = None
     constraints: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
+    repository: Repository = NO_REPOSITORY
+    answers: tuple[str, ...] | None = None
+
+    @property
+    def num_stages(self) -> int:
+        """How many turns a staged prompt takes: what to write; its signature; requirements and examples."""
+        return 1 + bool(self.signature) + bool(self.constraints or self.examples)
+
+    def with_snippets(self, snippets: tuple[Snippet, ...]) -> "PromptParts":
+        """Give the same with these snippets alone."""
+        return replace(self, repository=replace(self.repository, snippets=snippets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +157,7 @@ class Prompt:
 
     trimmed_prefix_chars  characters cut from the start of the prefix; 0 in the chat form
     trimmed_suffix_chars  characters cut from the end of the suffix; 0 in the chat form
+    snippets              of the repository that are in it, best first
     """
 
     form: Form
@@ -141,6 +165,7 @@ class Prompt:
     token_ids: tuple[int, ...]
     trimmed_prefix_chars: int = 0
     trimmed_suffix_chars: int = 0
+    snippets: tuple[Snippet, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------- layout
@@ -175,7 +200,19 @@ def chat_messages(parts: PromptParts) -> tuple[Message, ...]:
         f"Write it in {language.display_name}. "
         f"Answer with one ```{language.name} code block that holds the complete, working code."
     )
-    return (Message("system", _SYSTEM_CODE), Message("user", "\n\n".join([*_sections(parts), demand])))
+    snippets = parts.repository.snippets
+    found = [chat_section(snippets)] if snippets else []
+    system = Message("system", _SYSTEM_CODE)
+    if parts.answers is None:
+        return (system, Message("user", "\n\n".join([*found, *_sections(parts), demand])))
+    asked = [
+        "\n\n".join([*(found if number == 0 else ()), *stage, demand])
+        for number, stage in enumerate(_stages(parts))
+    ]
+    messages = [system]
+    for question, answer in zip(asked, parts.answers, strict=False):
+        messages += [Message("user", question), Message("assistant", fenced(answer, language.name))]
+    return (*messages, Message("user", asked[len(parts.answers)]))
 
 
 def fim_segments(prefix: str, suffix: str) -> tuple[Segment, ...]:
@@ -194,12 +231,25 @@ def opening_fence(language: Language) -> Text:
     return Text(f"```{language.name}\n")
 
 
+def _stages(parts: PromptParts) -> Iterator[list[str]]:
+    """Give what each turn of a staged prompt says: the same sections, one after another."""
+    yield _sections(replace(parts, signature=None, constraints=(), examples=()))
+    if parts.signature:
+        yield _sections(replace(parts, prompt=None, constraints=(), examples=()))
+    if parts.constraints or parts.examples:
+        yield [
+            *_sections(replace(parts, prompt=None, signature=None)),
+            "Change your code where it does not meet all of this.",
+        ]
+
+
 def _sections(parts: PromptParts, *, in_comment: bool = False) -> list[str]:
     sections: list[str] = []
     if parts.prompt:
         sections.append(parts.prompt)
     if parts.signature:
-        signature = parts.signature if in_comment else _fenced(parts.signature, parts.language)
+        label = parts.language.name if parts.language.is_code else ""
+        signature = parts.signature if in_comment else fenced(parts.signature, label)
         sections.append(f"Start from this signature:\n{signature}")
     if parts.constraints:
         sections.append(
@@ -211,13 +261,6 @@ def _sections(parts: PromptParts, *, in_comment: bool = False) -> list[str]:
         )
         sections.append(f"Examples:\n{examples}")
     return sections
-
-
-def _fenced(code: str, language: Language) -> str:
-    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
-    fence = "`" * max(3, longest + 1)
-    label = language.name if language.is_code else ""
-    return f"{fence}{label}\n{code}\n{fence}"
 
 
 def _with_comment_above_cursor(prefix: str, comment: str, language: Language) -> str:
@@ -236,46 +279,72 @@ def _with_comment_above_cursor(prefix: str, comment: str, language: Language) ->
 
 
 def fit(
-    parts: PromptParts, encoder: PromptEncoder, max_prompt_tokens: int, *, open_fence: bool = False
+    parts: PromptParts,
+    encoder: PromptEncoder,
+    max_prompt_tokens: int,
+    *,
+    open_fence: bool = False,
+    max_snippet_tokens: int = 0,
 ) -> Prompt:
     """Lay the parts out in at most `max_prompt_tokens` tokens.
 
     A chat is never cut. A completion keeps the end of the prefix and the start of the suffix, 3/4 and 1/4 of the
     room; what one side leaves unused goes to the other. Cuts fall on line starts unless that would leave more
-    than half of a side's room empty. The comment made of the prompt is never cut.
+    than half of a side's room empty. The comment made of the prompt is never cut. Snippets give way to a chat, the
+    worst first; a completion gives way to them, which is why they have a bound of their own.
 
     open_fence  begin the answer with the code fence (chat form of a programming language; else no effect), for
                 `CodeExtractor(language, is_open=True)`.
     Cost        one encoding of the text; a cut adds about two more of it, and some of the part that is kept.
     Raises      EmptyPromptError, NoCommentSyntaxError, PromptTooLongError.
     """
+
+    def num_tokens(text: str) -> int:
+        return len(encoder.encode_text(text))
+
+    budget = min(max_snippet_tokens, max_prompt_tokens // 2)
+    snippets = within_budget(parts.repository.snippets, budget, num_tokens)
+    parts = parts.with_snippets(snippets)
     if parts.prefix is None and parts.suffix is None:
-        segments = chat_segments(chat_messages(parts))
-        if open_fence and parts.language.is_code:
-            segments = (*segments, opening_fence(parts.language))
-        token_ids = encoder.encode(segments)
-        if len(token_ids) > max_prompt_tokens:
-            raise PromptTooLongError(len(token_ids), max_prompt_tokens)
-        return Prompt(Form.CHAT, segments, tuple(token_ids))
+        return _fit_chat(parts, encoder, max_prompt_tokens, open_fence=open_fence)
     return _fit_completion(parts, encoder, max_prompt_tokens)
+
+
+def _fit_chat(
+    parts: PromptParts, encoder: PromptEncoder, max_prompt_tokens: int, *, open_fence: bool
+) -> Prompt:
+    snippets = parts.repository.snippets
+    segments = chat_segments(chat_messages(parts))
+    if open_fence and parts.language.is_code:
+        segments = (*segments, opening_fence(parts.language))
+    token_ids = encoder.encode(segments)
+    if len(token_ids) <= max_prompt_tokens:
+        return Prompt(Form.CHAT, segments, tuple(token_ids), snippets=snippets)
+    if snippets:
+        return _fit_chat(
+            parts.with_snippets(snippets[:-1]), encoder, max_prompt_tokens, open_fence=open_fence
+        )
+    raise PromptTooLongError(len(token_ids), max_prompt_tokens)
 
 
 def _fit_completion(parts: PromptParts, encoder: PromptEncoder, max_prompt_tokens: int) -> Prompt:
     prefix, suffix = parts.prefix or "", parts.suffix or ""
     comment = "\n\n".join(_sections(parts, in_comment=True))
+    files = file_segments(parts.repository)
+    snippets = parts.repository.snippets
 
     def num_tokens(text: str) -> int:
         return len(encoder.encode_text(text))
 
     def layout(prefix: str, suffix: str) -> tuple[Segment, ...]:
-        return fim_segments(_with_comment_above_cursor(prefix, comment, parts.language), suffix)
+        return (*files, *fim_segments(_with_comment_above_cursor(prefix, comment, parts.language), suffix))
 
     if not (prefix or suffix or comment):
         raise EmptyPromptError
     segments = layout(prefix, suffix)
     token_ids = encoder.encode(segments)
     if len(token_ids) <= max_prompt_tokens:
-        return Prompt(Form.FIM, segments, tuple(token_ids))
+        return Prompt(Form.FIM, segments, tuple(token_ids), snippets=snippets)
 
     fixed_tokens = len(encoder.encode(layout("", "")))
     room = max_prompt_tokens - fixed_tokens
@@ -284,10 +353,11 @@ def _fit_completion(parts: PromptParts, encoder: PromptEncoder, max_prompt_token
         segments = layout(left, right)
         token_ids = encoder.encode(segments)
         if len(token_ids) <= max_prompt_tokens:
-            return Prompt(
-                Form.FIM, segments, tuple(token_ids), len(prefix) - len(left), len(suffix) - len(right)
-            )
+            trimmed = len(prefix) - len(left), len(suffix) - len(right)
+            return Prompt(Form.FIM, segments, tuple(token_ids), *trimmed, snippets)
         # The comment and the line it stands above may take a token more together than apart.
         room -= len(token_ids) - max_prompt_tokens
+    if snippets:
+        return _fit_completion(parts.with_snippets(snippets[:-1]), encoder, max_prompt_tokens)
     # Room for the template and the comment, but not for one token of the user's code.
     raise PromptTooLongError(fixed_tokens + 1, max_prompt_tokens)

@@ -14,6 +14,7 @@ from service.lifecycle import Lifecycle
 from service.metrics import Metrics
 from service.openai_pipeline import OpenAIPipeline
 from service.pipeline import GeneratePipeline
+from service.retrieval import Retriever
 from service.salt import CacheSalts
 from service.settings import Settings
 from service.styles import LoadedStyles, StylePlanner
@@ -34,6 +35,7 @@ class Services:
     openai: OpenAIPipeline
     planner: SyntaxPlanner
     styles: LoadedStyles
+    retriever: Retriever
 
 
 def build_services(
@@ -50,6 +52,7 @@ def build_services(
     planner = SyntaxPlanner()
     examples = ExampleRunner(settings.sandbox, metrics)
     style_planner = StylePlanner(styles.collection)
+    retriever = Retriever(settings.retrieval, metrics.retrieval)
     return Services(
         settings,
         engine,
@@ -57,10 +60,11 @@ def build_services(
         metrics,
         admission,
         examples,
-        GeneratePipeline(engine, admission, salts, settings, examples, planner, style_planner),
-        OpenAIPipeline(engine, admission, salts, settings, planner, style_planner),
+        GeneratePipeline(engine, admission, salts, settings, examples, planner, style_planner, retriever),
+        OpenAIPipeline(engine, admission, salts, settings, planner, style_planner, retriever),
         planner,
         styles,
+        retriever,
     )
 
 

@@ -221,6 +221,46 @@ class SteeringSettings(_Group):
     )
 
 
+class RetrievalSettings(_Group):
+    """Indexed repositories, whose code requests may have in their prompts. See docs/retrieval.md."""
+
+    enabled: bool = Field(default=True, description="Load indexes; without any this costs nothing.")
+    folder: Path | None = Field(
+        default=None,
+        description="Where the indexes are; default: where `python -m retrieval_index` puts them.",
+    )
+    indexes: tuple[str, ...] | None = Field(
+        default=None, description="Which to load; default: every index of the folder."
+    )
+    tenants: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict[str, tuple[str, ...]],
+        description="The tenants that may ask an index, by its name; one that is not named is everybody's.",
+    )
+    embedder: str = Field(
+        default="minilm",
+        description="The embedder of indexes with vectors: minilm, a folder, hub:OWNER/NAME@COMMIT. Loaded when the "
+        "first index needs it; an index that was made with another one is not loaded.",
+    )
+    deadline_ms: int = Field(
+        default=200, ge=1, le=60_000, description="A request goes on without, when a search takes longer."
+    )
+    min_similarity: float = Field(
+        default=0.45, ge=-1, le=1, description="Least cosine of a snippet, in indexes with vectors."
+    )
+    min_coverage: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Least share of the request's words that a snippet has, weighted by rarity; in indexes without.",
+    )
+    context_share: float = Field(
+        default=0.25, gt=0, le=0.5, description="Share of the context that snippets may take."
+    )
+    reload_seconds: float = Field(
+        default=5.0, ge=0, le=3600, description="How often to look for changed indexes; 0 = when asked only."
+    )
+
+
 class AccessSettings(_Group):
     """Who may call, and how much."""
 
@@ -281,6 +321,7 @@ class Settings(BaseSettings):
     generate: GenerateSettings = GenerateSettings()
     sandbox: SandboxSettings = SandboxSettings()
     steering: SteeringSettings = SteeringSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
     access: AccessSettings = AccessSettings()
     log: LogSettings = LogSettings()
 

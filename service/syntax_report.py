@@ -43,15 +43,12 @@ class MaskedAnswers:
 
     def __init__(self, spec: SyntaxSpec, planner: SyntaxPlanner) -> None:
         self.task = SyntaxTask(spec)
-        self.last_frame: dict[str, Any] = {}
         self._planner = planner
         self._texts: dict[int, list[str]] = {}
 
     def read(self, event: str) -> None:
         """Take one event of a stream."""
-        chunk = json.loads(event)
-        self.last_frame = {name: chunk[name] for name in _FRAME if name in chunk}
-        self.read_whole(chunk)
+        self.read_whole(json.loads(event))
 
     def read_whole(self, answer: dict[str, Any]) -> None:
         """Take an answer, or one event of it."""
@@ -68,9 +65,6 @@ class MaskedAnswers:
 
     def _are_valid(self, texts: list[str]) -> bool:
         return all(self._planner.is_valid(self.task.spec, text) for text in texts)
-
-
-_FRAME = ("id", "object", "created", "model")
 
 
 def unjoinable_suffix() -> BadRequestError:

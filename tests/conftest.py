@@ -61,7 +61,8 @@ def _build(
     engine: FakeEngine | None, seats: int, overrides: dict[str, Any], styles: LoadedStyles | None = None
 ) -> tuple[FastAPI, FakeEngine, Settings]:
     engine = engine or FakeEngine()
-    settings = settings_with(**overrides)
+    # The user's own indexes are no part of a test.
+    settings = settings_with(**{"retrieval__folder": Path("/nowhere/indexes"), **overrides})
     return create_app(settings, engine, seats=seats, styles=styles), engine, settings
 
 

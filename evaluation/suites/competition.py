@@ -103,10 +103,12 @@ def apps(row: Row) -> Problem:
 
 
 def _arguments(cases: list[list[str]]) -> list[list[Any]]:
-    columns = list(zip(*cases, strict=True))
+    """Read arguments; a position that is no literal in one case is text in all. Cases may leave the last ones out."""
+    width = max(map(len, cases), default=0)
+    columns = [[case[place] for case in cases if place < len(case)] for place in range(width)]
     are_text = [any(_literal(text) is None for text in column) for column in columns]
     return [
-        [text if is_text else _literal(text) for text, is_text in zip(case, are_text, strict=True)]
+        [text if is_text else _literal(text) for text, is_text in zip(case, are_text, strict=False)]
         for case in cases
     ]
 

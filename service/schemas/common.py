@@ -64,6 +64,14 @@ class RetrievalOptions(RequestModel):
         default="default", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Name of the index."
     )
     k: int = Field(default=4, ge=1, le=32, description="Snippets at most.")
+    path: str | None = Field(
+        default=None,
+        max_length=1024,
+        description="The file that asks, relative to the repository: its own code is preferred.",
+    )
+    symbol: str | None = Field(
+        default=None, max_length=256, description="The name that is written: code of this name is preferred."
+    )
 
 
 class CodeFusionOptions(RequestModel):
@@ -82,7 +90,7 @@ class CodeFusionOptions(RequestModel):
         default_factory=dict, description="Control vectors by name, -1 to 1. See `GET /v1/styles`."
     )
     retrieval: RetrievalOptions | Off = Field(
-        default=False, description="Look in an indexed repository. Not available in this build."
+        default=False, description="Put code of an indexed repository into the prompt. See `GET /v1/indexes`."
     )
 
 

@@ -66,7 +66,12 @@ class GenerateRequest(RequestModel):
         default_factory=dict, description="Control vectors by name, -1 to 1. See `GET /v1/styles`."
     )
     retrieval: RetrievalOptions | Off = Field(
-        default=False, description="Look in an indexed repository. Not available in this build."
+        default=False, description="Put code of an indexed repository into the prompt. See `GET /v1/indexes`."
+    )
+    prompting: Literal["single", "staged"] = Field(
+        default="single",
+        description="`staged`: description, signature, then requirements and examples are asked one after another, "
+        "each with the code of the one before. Takes up to three times as long; not for gaps, not for plain text.",
     )
     syntax: Literal["enforce", "off"] | None = Field(
         default=None,
@@ -109,12 +114,24 @@ class GenerateRequest(RequestModel):
 
 
 class RetrievedChunk(BaseModel):
-    """One snippet that was put into the prompt."""
+    """One snippet that was found for the prompt."""
 
     id: str
-    path: str
-    lines: tuple[int, int]
-    score: float
+    path: str = Field(description="Relative to the repository.")
+    lines: tuple[int, int] = Field(description="First and last, counted from 1.")
+    score: float = Field(
+        description="How well it fits: cosine, or in an index of words the share of the request's words."
+    )
+    trimmed: bool = Field(default=False, description="Left out of the prompt: it had no room, whole.")
+
+
+class RetrievalReport(BaseModel):
+    """What became of `retrieval`."""
+
+    index: str
+    found: int = Field(description="Snippets that fit the request.")
+    used: int = Field(description="Of these, in the prompt.")
+    degraded: str | None = Field(description="Why the request went on without searching.")
 
 
 class Candidate(BaseModel):
@@ -142,10 +159,11 @@ class CandidateReport(BaseModel):
 
 
 class PromptReport(BaseModel):
-    """What was cut so that the prompt fits: characters of `prefix` (its beginning) and `suffix` (its end)."""
+    """How it was asked: what was cut of `prefix` (its beginning) and `suffix` (its end), and in how many stages."""
 
     trimmed_prefix_chars: int = 0
     trimmed_suffix_chars: int = 0
+    stages: int = Field(default=1, description="Prompts that were answered, the last one included.")
 
 
 class Timings(BaseModel):
@@ -171,7 +189,8 @@ class GenerateResponse(BaseModel):
         description="`length`: cut by max_tokens or the context."
     )
     syntax: SyntaxReport
-    retrieved: list[RetrievedChunk]
+    retrieved: list[RetrievedChunk] = Field(description="Best first.")
+    retrieval: RetrievalReport | None = Field(default=None, description="null: it was not asked for.")
     steering: dict[str, float] = Field(description="The knobs that were not 0, in steps of 0.01.")
     candidates: CandidateReport
     prompt: PromptReport

@@ -93,6 +93,27 @@ def test_braces_that_the_tests_bring_are_taken_off() -> None:
     assert whole.replace("\n", "") == body.replace("\n", "") == "#include<vector>long f(long x) {  return x;"
 
 
+def test_tests_go_on_within_the_class_of_a_java_answer() -> None:
+    prompt = (
+        "import java.util.*;\nimport org.javatuples.*;\nclass Problem {\n    public static long f(long x) {\n"
+    )
+    tests = "    }\n    public static void main(String[] a) {\n    }\n}\n"
+    problem = multipl_e("java")({"name": "f", "prompt": prompt, "tests": tests})
+    class_ = f"{prompt}        return x;\n    }}\n}}\n"
+    for answer in (f"```java\n{class_}```", "```java\n        return x;\n```"):
+        whole = program_of(problem, answer) + tests
+        assert "javatuples" not in whole
+        depth = 0
+        for c in whole:
+            depth += (c == "{") - (c == "}")
+            assert depth >= 0
+        assert depth == 0
+        assert whole.index("class Problem {") < whole.index("return x;") < whole.index("main(")
+    assert "javatuples" in program_of(
+        problem, f"```java\n{class_.replace('long f', 'Pair<Long, Long> f')}```"
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [

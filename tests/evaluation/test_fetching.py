@@ -20,7 +20,7 @@ from tests.evaluation.rows import human_eval_row, write_rows
 
 DATA = Path(os.environ.get("CODEFUSION_DATA", Path(__file__).parents[3] / "shared" / "data"))
 # Of these the data folder holds a part of the rows only.
-PARTIAL = {"humaneval+", "infill-random", "humaneval-x-js", "multipl-e-js", "multipl-e-ts"}
+PARTIAL = {"humaneval+", "mbpp", "infill-random", "humaneval-x-js", "multipl-e-js", "multipl-e-ts"}
 
 
 @pytest.fixture

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from retrieval_index.embedding import EmbeddedBy
+from retrieval_index.terms import terms
 
 FILES = {
     "pkg/tree.py": (
@@ -36,3 +43,31 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
+
+
+class WordsHashed:
+    """A real embedder, if a poor one: words hashed to places of a vector. Counts what it was asked for."""
+
+    def __init__(self, dimension: int = 64, salt: str = "") -> None:
+        self.dimension = dimension
+        self.salt = salt
+        self.id = f"hashed{salt}/{dimension}"
+        self.embedded: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.embedded += texts
+        rows = np.full((len(texts), self.dimension), 1e-3, np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in terms(text):
+                row[hashlib.sha256(f"{self.salt}{word}".encode()).digest()[0] % self.dimension] += 1
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def embedder() -> WordsHashed:
+    return WordsHashed()
+
+
+@pytest.fixture
+def embedded_by(embedder: WordsHashed) -> EmbeddedBy:
+    return EmbeddedBy("hashed", embedder)

@@ -10,30 +10,41 @@ from pathlib import Path
 
 import pytest
 
+from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.errors import (
+    EmbedderError,
     IndexBusyError,
     IndexDamagedError,
     IndexMissingError,
     IndexVersionError,
+    QueryError,
     RepositoryError,
 )
-from retrieval_index.search import SearchIndex
-from retrieval_index.store import open_read_only, read_manifest, verified_database, writing
+from retrieval_index.search import Ranking, SearchIndex
+from retrieval_index.store import (
+    BUILDING,
+    DATABASE,
+    FORMAT,
+    open_read_only,
+    read_manifest,
+    verified_folder,
+    writing,
+)
 from retrieval_index.update import update_index
 from retrieval_index.walk import read_text
-from tests.retrieval_index.conftest import FILES, write
+from tests.retrieval_index.conftest import FILES, WordsHashed, write
 
 
 def content(home: Path, name: str = "default") -> list[tuple[object, ...]]:
     """Everything an index knows, whatever the order it was learnt in."""
-    connection = open_read_only(verified_database(home, read_manifest(home, name)))
+    connection = open_read_only(verified_folder(home, read_manifest(home, name)) / DATABASE)
     chunks = connection.execute(
-        "SELECT chunks.path, language, first_line, last_line, kind, chunks.symbol, text, imports, sha256, "
-        "words.symbol, words.path, body FROM chunks JOIN words ON words.rowid = chunks.id"
+        "SELECT path, language, first_line, last_line, kind, symbol, text, imports, sha256, words, embedded, vector "
+        "FROM chunks LEFT JOIN vectors USING (embedded)"
     ).fetchall()
     files = connection.execute("SELECT path, sha256, skipped FROM files").fetchall()
-    (words,) = connection.execute("SELECT count(*) FROM words").fetchone()
-    assert words == len(chunks)
+    (vectors,) = connection.execute("SELECT count(*) FROM vectors").fetchone()
+    assert vectors in (0, len({chunk[-2] for chunk in chunks}))
     connection.close()
     return sorted(chunks) + sorted(files, key=repr)
 
@@ -75,9 +86,14 @@ def test_only_what_changed_is_read_again(
     assert (report.num_new, report.num_changed, report.num_removed, report.num_unchanged) == (0, 2, 1, 1)
 
 
-def test_an_index_that_was_updated_is_one_built_afresh(repository: Path, home: Path) -> None:
+@pytest.mark.parametrize("with_vectors", [False, True])
+def test_an_index_that_was_updated_is_one_built_afresh(
+    repository: Path, home: Path, embedded_by: EmbeddedBy, with_vectors: bool
+) -> None:
     rng = random.Random(3)
-    update_index(repository, home, "default")
+    by = embedded_by if with_vectors else None
+    embedder = embedded_by.embedder if with_vectors else None
+    update_index(repository, home, "default", embedded_by=by)
     for step in range(12):
         name = rng.choice([*FILES, "new_a.py", "new_b.go", ".gitignore"])
         place = repository / name
@@ -87,9 +103,17 @@ def test_an_index_that_was_updated_is_one_built_afresh(repository: Path, home: P
             text = {".gitignore": "new_*\n"}.get(name, f"def f{step}(): pass\n{FILES.get(name, '')}")
             write(repository, {name: text})
             touch(place)
-        report = update_index(repository, home, "default")
-        update_index(repository, home, "fresh", afresh=True)
+        report = update_index(repository, home, "default", embedded_by=by)
+        update_index(repository, home, "fresh", embedded_by=by, afresh=True)
         assert content(home) == content(home, "fresh")
+        found = [
+            {
+                (hit.chunk.path, hit.chunk.symbol, round(hit.score, 6))
+                for hit in index.search("insert tree value", 50)
+            }
+            for index in (SearchIndex.open(home, name, embedder) for name in ("default", "fresh"))
+        ]
+        assert found[0] == found[1]
         manifests = read_manifest(home, "default"), read_manifest(home, "fresh")
         assert manifests[0].num_chunks == manifests[1].num_chunks == report.num_chunks
         assert report.is_unchanged or manifests[0].skipped == manifests[1].skipped
@@ -114,7 +138,7 @@ def test_a_killed_update_leaves_the_old_index_whole_and_goes_on(
     before = content(home)
     write(repository, {f"more/m{n}.py": f"def more{n}():\n    return {n}\n" for n in range(60)})
     builder = subprocess.Popen([sys.executable, "-c", BUILDER, repository, home])
-    work = home / "default" / "building.sqlite"
+    work = home / "default" / BUILDING / DATABASE
     while not work.exists() and builder.poll() is None:
         time.sleep(0.005)
     time.sleep(wait)
@@ -138,7 +162,7 @@ def test_a_reader_keeps_what_it_opened(repository: Path, home: Path) -> None:
     update_index(repository, home, "default")
     assert [hit.chunk.symbol for hit in reader.search("balance")] == ["balance"]
     assert SearchIndex.open(home, "default").search("balance") == []
-    assert len(list((home / "default").glob("index-*.sqlite"))) == 1
+    assert len(list((home / "default").glob("index-*"))) == 1
 
 
 def test_a_second_writer_is_refused(repository: Path, home: Path) -> None:
@@ -146,36 +170,105 @@ def test_a_second_writer_is_refused(repository: Path, home: Path) -> None:
         update_index(repository, home, "default")
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "gone", "manifest", "version"])
-def test_a_damaged_index_is_refused_and_can_be_built_again(repository: Path, home: Path, damage: str) -> None:
+_FILES = [DATABASE, "vectors.faiss", "words/data.csc.index.npy", "words/chunks.npy", "words/vocab.index.json"]
+
+
+@pytest.mark.parametrize("name", [*_FILES, "manifest.json"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_a_damaged_index_is_refused_and_can_be_built_again(
+    repository: Path, home: Path, embedded_by: EmbeddedBy, name: str, damage: str
+) -> None:
+    update_index(repository, home, "default", embedded_by=embedded_by)
+    place = next(home.rglob(name))
+    data = bytearray(place.read_bytes())
+    if damage == "cut":
+        place.write_bytes(data[:-3])
+    elif damage == "changed":
+        data[len(data) // 2 :] = b"!" * (len(data) - len(data) // 2)
+        place.write_bytes(data)
+    else:
+        place.unlink()
+    error = IndexMissingError if (name, damage) == ("manifest.json", "gone") else IndexDamagedError
+    with pytest.raises(error):
+        SearchIndex.open(home, "default", embedded_by.embedder)
+    if error is IndexDamagedError:
+        with pytest.raises(error, match="Build the index again"):
+            update_index(repository, home, "default", embedded_by=embedded_by)
+    update_index(repository, home, "default", embedded_by=embedded_by, afresh=True)
+    assert SearchIndex.open(home, "default", embedded_by.embedder).search("balance")
+
+
+def test_another_format_is_refused_and_can_be_built_again(repository: Path, home: Path) -> None:
     update_index(repository, home, "default")
     manifest = home / "default" / "manifest.json"
-    database = next((home / "default").glob("index-*.sqlite"))
-    data = bytearray(database.read_bytes())
-    if damage == "cut":
-        database.write_bytes(data[:-100])
-    elif damage == "changed":
-        data[len(data) // 2] ^= 1
-        database.write_bytes(data)
-    elif damage == "gone":
-        database.unlink()
-    elif damage == "manifest":
-        manifest.write_text(manifest.read_text()[:40])
-    else:
-        manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
-    error = IndexVersionError if damage == "version" else IndexDamagedError
-    with pytest.raises(error, match="Build the index again"):
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
+    with pytest.raises(IndexVersionError, match="Build the index again"):
         SearchIndex.open(home, "default")
-    with pytest.raises(error, match="Build the index again"):
+    with pytest.raises(IndexVersionError, match="Build the index again"):
         update_index(repository, home, "default")
     update_index(repository, home, "default", afresh=True)
     assert SearchIndex.open(home, "default").search("balance")
 
 
+def test_only_new_chunks_are_embedded(repository: Path, home: Path, embedded_by: EmbeddedBy) -> None:
+    embedder = embedded_by.embedder
+    assert isinstance(embedder, WordsHashed)
+    assert update_index(repository, home, "default", embedded_by=embedded_by).num_embedded == 11
+    embedder.embedded.clear()
+    tree = repository / "pkg/tree.py"
+    write(repository, {"pkg/tree.py": tree.read_text().replace("math.floor(value)", "math.ceil(value)")})
+    touch(tree)
+    assert update_index(repository, home, "default", embedded_by=embedded_by).num_embedded == 1
+    assert "math.ceil" in embedder.embedded[0]
+    (repository / "moved.py").write_text(tree.read_text())  # what was embedded in one file is, in another
+    tree.unlink()
+    assert update_index(repository, home, "default", embedded_by=embedded_by).num_embedded == 0
+
+
+def test_another_embedder_embeds_anew_and_an_index_is_refused_to_the_wrong_one(
+    repository: Path, home: Path, embedded_by: EmbeddedBy
+) -> None:
+    update_index(repository, home, "default", embedded_by=embedded_by)
+    other = WordsHashed(32, salt="other")
+    for wrong in (other, None):
+        with pytest.raises(EmbedderError, match="expected the embedder hashed/64 that made its vectors; got"):
+            SearchIndex.open(home, "default", wrong)
+    report = update_index(repository, home, "default", embedded_by=EmbeddedBy("other", other))
+    assert (report.is_unchanged, report.num_embedded) == (True, 11)
+    assert SearchIndex.open(home, "default", other).search("balance", ranking=Ranking("vectors"))
+    update_index(repository, home, "default")  # words alone from now on
+    index = SearchIndex.open(home, "default")
+    assert index.search("balance")
+    with pytest.raises(QueryError, match="has words alone"):
+        index.search("balance", ranking=Ranking("vectors"))
+    assert not list(home.rglob("vectors.faiss"))
+
+
+class InterruptedHereError(Exception):
+    pass
+
+
+def test_vectors_that_were_made_are_kept_when_an_update_is_interrupted(
+    repository: Path, home: Path, embedded_by: EmbeddedBy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrieval_index.embedding._AT_ONCE", 3)
+
+    def stop(what: str, done: int, total: int) -> None:
+        if what == "chunks" and done == 6:
+            raise InterruptedHereError
+
+    with pytest.raises(InterruptedHereError):
+        update_index(repository, home, "default", embedded_by=embedded_by, progress=stop)
+    report = update_index(repository, home, "default", embedded_by=embedded_by)
+    assert (report.num_new, report.num_embedded) == (0, 5)
+    update_index(repository, home, "fresh", embedded_by=embedded_by)
+    assert content(home) == content(home, "fresh")
+
+
 def test_damaged_work_is_thrown_away(repository: Path, home: Path) -> None:
-    (home / "default").mkdir(parents=True)
-    (home / "default" / "building.sqlite").write_bytes(b"no database" * 500)
-    (home / "default" / "building.sqlite-journal").write_bytes(b"x")
+    (home / "default" / BUILDING).mkdir(parents=True)
+    (home / "default" / BUILDING / DATABASE).write_bytes(b"no database" * 500)
+    (home / "default" / BUILDING / f"{DATABASE}-journal").write_bytes(b"x")
     update_index(repository, home, "default")
     assert read_manifest(home, "default").num_chunks == 11
 

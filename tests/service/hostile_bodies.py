@@ -235,7 +235,7 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
         "verbosity": [True, None, [], CANARY, 1.0001, -1.0001, 1e308, 0.5, "minimal"],
         "style": [[], 5, None, Wrong({"a": 1.5}, ".a"), Wrong({"a": True}, ".a"), Wrong({"a": CANARY}, ".a"),
                   {"a": 0.5}, {f"v{i}": 0 for i in range(20_000)}],
-        "retrieval": [True, None, 0, 1, CANARY, [], {}, Wrong({"index": "../../etc/passwd"}, ".index"),
+        "retrieval": [True, None, 0, 1, CANARY, [], Wrong({"index": "../../etc/passwd"}, ".index"),
                       Wrong({"index": "/abs"}, ".index"), Wrong({"index": "%2e%2e"}, ".index"),
                       Wrong({"index": "C:\\x"}, ".index"), Wrong({"index": "UPPER"}, ".index"),
                       Wrong({"index": ""}, ".index"), Wrong({"index": "a" * 65}, ".index"),

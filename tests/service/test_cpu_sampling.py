@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
@@ -36,10 +37,13 @@ def kernels() -> Any:
     if not current_platform.is_cpu():
         pytest.skip("vLLM is not built for CPUs")
     current_platform.import_kernels()
+    # It looks at every name of every module, also at deprecated ones, and stumbles over one of llvmlite, which another
+    # test may have loaded (by bm25s and numba). The engine's own processes begin without.
+    hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("llvmlite.")}
     with warnings.catch_warnings():
-        # It looks at every name of every module, also at deprecated ones.
         warnings.simplefilter("ignore")
         current_platform.register_triton_kernel_overrides()
+    sys.modules.update(hidden)
     sampling.mend()
     return sampling.rejection_sampler
 

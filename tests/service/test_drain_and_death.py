@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typing_extensions import override
 
+from retrieval_index.update import update_index
+from service.app import create_app
 from service.engine import EngineObserver
 from service.errors import ConfigurationError
 from service.fake_engine import FakeEngine
 from service.http_server import HttpServer
 from service.lifecycle import State
+from service.metrics import Metrics
 from service.sse import HEARTBEAT
-from tests.conftest import Running, Serve, until
+from tests.conftest import Running, Serve, settings_with, until
 from tests.service.streams import payloads
 
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
@@ -242,3 +247,35 @@ async def test_a_stop_while_the_engine_starts_ends_the_process(over_socket: Serv
         server, exit_code = server_of(service)
         server.stop()
         assert await asyncio.wait_for(exit_code, 5) == 0
+
+
+async def test_what_fails_in_the_background_keeps_nothing_from_being_closed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    closed: list[str] = []
+
+    class Watched(FakeEngine):
+        @override
+        async def shutdown(self) -> None:
+            closed.append("engine")
+            await super().shutdown()
+
+    async def fail(_: Metrics) -> None:
+        raise OSError("an error of the test")
+
+    monkeypatch.setattr(Metrics, "watch_event_loop", fail)
+    app = create_app(settings_with(retrieval__enabled=False), Watched(), seats=1)
+    async with app.router.lifespan_context(app):
+        await asyncio.sleep(0.05)
+    assert closed == ["engine"]
+    assert "an error of the test" in capfd.readouterr().out
+
+
+async def test_an_application_can_live_twice(tmp_path: Path) -> None:
+    (tmp_path / "prices.py").write_text("def price():\n    return 1\n")
+    update_index(tmp_path, tmp_path / "indexes", "shop")
+    app = create_app(settings_with(retrieval__folder=tmp_path / "indexes"), FakeEngine(), seats=1)
+    for _ in range(2):
+        async with app.router.lifespan_context(app):
+            (loaded,) = await app.state.services.retriever.indexes.visible_to("local")
+            assert [hit.chunk.path for hit in loaded.index.search("price")] == ["prices.py"]

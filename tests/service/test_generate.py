@@ -244,6 +244,7 @@ async def test_the_report_says_what_was_done(in_process: Serve) -> None:
             "degraded": None,
         },
         "retrieved": [],
+        "retrieval": None,
         "steering": {},
         "candidates": {
             "generated": 1,
@@ -251,7 +252,7 @@ async def test_the_report_says_what_was_done(in_process: Serve) -> None:
             "chosen": 0,
             "each": [{"passed_examples": None, "mean_logprob": None, "finish_reason": "stop", "code": None}],
         },
-        "prompt": {"trimmed_prefix_chars": 0, "trimmed_suffix_chars": 0},
+        "prompt": {"trimmed_prefix_chars": 0, "trimmed_suffix_chars": 0, "stages": 1},
     }
     assert usage["prompt_tokens"] == prompt_tokens
     assert usage["total_tokens"] == prompt_tokens + usage["completion_tokens"]
@@ -448,8 +449,6 @@ async def test_all_candidates_are_waited_for(in_process: Serve) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("retrieval", {"index": "default", "k": 4}),
-        ("retrieval", {}),
         ("context", {"comments": "c"}),
         ("context", {"trace": "t"}),
         ("context", {"comments": ""}),

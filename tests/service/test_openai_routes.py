@@ -335,7 +335,6 @@ async def test_the_codefusion_object_is_accepted_and_reported(
         ({"verbosity": "detailed"}, "codefusion.verbosity", "unknown_style"),
         ({"verbosity": -0.25}, "codefusion.verbosity", "unknown_style"),
         ({"style": {"documented": 1}}, "codefusion.style", "unknown_style"),
-        ({"retrieval": {"k": 1}}, "codefusion.retrieval", "not_available"),
         ({"language": "klingon"}, "codefusion.language", "unknown_language"),
         ({"select": "examples"}, "codefusion.select", "unknown_field"),
         ({"verbosity": 1.5}, "codefusion.verbosity", None),

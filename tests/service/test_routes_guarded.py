@@ -25,14 +25,23 @@ SCOPES: dict[tuple[str, str], Scope] = {
     ("GET", "/v1/models"): "infer",
     ("GET", "/v1/models/{model_id:path}"): "infer",
     ("GET", "/v1/styles"): "infer",
+    ("GET", "/v1/indexes"): "infer",
+    ("POST", "/v1/indexes/{name}/reload"): "admin",
     ("GET", "/openapi.json"): "infer",
     ("GET", "/metrics"): "metrics",
 }
-OTHERS: dict[Scope, tuple[Scope, Scope]] = {"infer": ("admin", "metrics"), "metrics": ("infer", "admin")}
+# What a right key gets where there is nothing to be done.
+NOTHING_THERE = {"/v1/indexes/{name}/reload": 404}
+OTHERS: dict[Scope, tuple[Scope, Scope]] = {
+    "infer": ("admin", "metrics"),
+    "metrics": ("infer", "admin"),
+    "admin": ("infer", "metrics"),
+}
 BODIES: dict[str, dict[str, Any]] = {
     "/generate": {"prompt": "x"},
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "x"}]},
     "/v1/completions": {"prompt": "x"},
+    "/v1/indexes/{name}/reload": {},
 }
 
 
@@ -81,8 +90,9 @@ def test_metrics_are_open_only_by_a_setting_and_the_document_can_be_left_out() -
 
 
 async def ask(service: Running, method: str, path: str, headers: dict[str, str]) -> int:
-    path = path.replace("{model_id:path}", "fake")
-    body = BODIES.get(path) if method == "POST" else None
+    template = path
+    path = path.replace("{model_id:path}", "fake").replace("{name}", "none")
+    body = BODIES.get(template) if method == "POST" else None
     answer = await service.client.request(method, path, json=body, headers=headers)
     if answer.status_code in (401, 403):
         error = answer.json()["error"]
@@ -100,8 +110,8 @@ async def test_a_route_opens_to_a_key_with_its_scope_alone(
     wrong = key_file.add("acme", *OTHERS[scope])
     bearer = right["Authorization"]
     async with in_process(access__keys_file=key_file.path) as service:
-        assert await ask(service, method, path, right) == 200
-        assert await ask(service, method, path, everything) == 200
+        assert await ask(service, method, path, right) == NOTHING_THERE.get(path, 200)
+        assert await ask(service, method, path, everything) == NOTHING_THERE.get(path, 200)
         assert await ask(service, method, path, wrong) == 403
         for value in ("", "Bearer", "Bearer x", bearer[:-1], bearer + "x", f"Basic {bearer[7:]}", bearer[7:]):
             assert await ask(service, method, path, {"Authorization": value}) == 401
@@ -119,7 +129,7 @@ async def test_probes_are_open(in_process: Serve, key_file: KeyFile, path: str) 
 async def test_without_keys_everyone_on_this_machine_may_call(in_process: Serve) -> None:
     async with in_process() as service:
         for method, path in SCOPES:
-            assert await ask(service, method, path, {}) == 200
+            assert await ask(service, method, path, {}) == NOTHING_THERE.get(path, 200)
 
 
 @pytest.mark.parametrize(

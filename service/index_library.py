@@ -1,0 +1,207 @@
+"""The indexes that are loaded: opened at start, read again when asked or when they change on disk.
+
+An index that cannot be loaded keeps nobody from the others: it is listed with the reason, and a new state of it that
+cannot be read leaves the old one in service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import structlog
+
+from service.errors import NotFoundError
+from service.settings import RetrievalSettings
+from service.validation import quoted
+
+if TYPE_CHECKING:
+    from retrieval_index.embedder import Embedder
+    from retrieval_index.search import SearchIndex
+
+T = TypeVar("T")
+_State = tuple[int, int, int] | None  # None: there is no manifest
+_NEVER: _State = (0, 0, 0)
+log = structlog.stdlib.get_logger(__name__)
+
+
+class RunInThread(Protocol):
+    """Calls something in a thread and gives what it returns."""
+
+    async def __call__(self, call: Callable[[], T], /) -> T:
+        """Call it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedIndex:
+    """One index of the library. `index` None: it could not be loaded, for this reason."""
+
+    name: str
+    index: SearchIndex | None
+    reason: str = ""
+    loaded_at: float = 0.0
+
+
+class IndexLibrary:
+    """Every index of `retrieval.folder`, or those that are named. Loading blocks: it happens in a thread.
+
+    run      calls something in a thread
+    on_load  told of each index that was loaded
+    """
+
+    def __init__(
+        self, settings: RetrievalSettings, run: RunInThread, on_load: Callable[[SearchIndex], None]
+    ) -> None:
+        self._settings = settings
+        self._run = run
+        self._on_load = on_load
+        self._embedder: Embedder | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._loaded: dict[str, LoadedIndex] = {}
+        # The state on disk that each was last read from: what cannot be read is not tried again before it changes.
+        self._tried: dict[str, _State] = {}
+        self._opened = asyncio.Event()
+        self._loading = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Load what there is. Never raises: what cannot be loaded is listed with its reason, or logged."""
+        try:
+            if self._settings.enabled:
+                await self._update()
+        finally:
+            self._opened.set()
+
+    async def watch(self) -> None:
+        """Follow what changes on disk, for as long as the service runs."""
+        await self._opened.wait()
+        while self._settings.enabled and self._settings.reload_seconds:
+            await asyncio.sleep(self._settings.reload_seconds)
+            await self._update()
+
+    def close(self) -> None:
+        """Close every file. It can be opened again."""
+        for loaded in self._loaded.values():
+            if loaded.index is not None:
+                loaded.index.close()
+        self._begin()
+
+    async def visible_to(self, tenant: str) -> list[LoadedIndex]:
+        """List the indexes that a tenant may ask, by name. Waits for the start to have loaded them."""
+        await self._opened.wait()
+        return [self._loaded[name] for name in sorted(self._loaded) if self._may(tenant, name)]
+
+    async def find(self, name: str, tenant: str, param: str) -> LoadedIndex:
+        """Give an index. Raises NotFoundError that names those the tenant has."""
+        visible = {loaded.name: loaded for loaded in await self.visible_to(tenant)}
+        if name in visible:
+            return visible[name]
+        known = ", ".join(visible) or "none"
+        raise NotFoundError(
+            f"{param}: there is no index {quoted(name)}; expected one of: {known}.",
+            param=param,
+            code="index_not_found",
+        )
+
+    async def reload(self, name: str, param: str) -> LoadedIndex:
+        """Read an index again, or for the first time. Raises NotFoundError; what cannot be read stays as it was."""
+        await self._opened.wait()
+        names = await self._run(self._names_on_disk)
+        if name not in names:
+            raise NotFoundError(
+                f"{param}: there is no index {quoted(name)}; expected one of: {', '.join(names) or 'none'}.",
+                param=param,
+                code="index_not_found",
+            )
+        return await self._load(name)
+
+    async def _update(self) -> None:
+        """Load what is new or changed, forget what is gone. A failure must not end the watch."""
+        try:
+            on_disk = await self._run(self._states_on_disk)
+            for name in [name for name in self._loaded if name not in on_disk]:
+                # Not closed here: a search may still be reading it. It goes with its last reader.
+                del self._loaded[name], self._tried[name]
+                log.info("index_gone", index=name)
+            for name, state in on_disk.items():
+                if state != self._tried.get(name, _NEVER):
+                    await self._load(name)
+        except Exception:
+            log.exception("indexes_not_updated")
+
+    async def _load(self, name: str) -> LoadedIndex:
+        async with self._loading:
+            # Before reading: a change that comes while it is read is seen the next time.
+            self._tried[name] = await self._run(lambda: self._state_on_disk(name))
+            found = await self._run(lambda: self._opened_index(name))
+            before = self._loaded.get(name)
+            if found.index is None:
+                log.error("index_not_loaded", index=name, reason=found.reason)
+                if before is not None and before.index is not None:
+                    found = LoadedIndex(name, before.index, found.reason, before.loaded_at)
+            else:
+                self._on_load(found.index)
+                log.info("index_loaded", index=name, chunks=found.index.manifest.num_chunks)
+            self._loaded[name] = found
+            return found
+
+    def _opened_index(self, name: str) -> LoadedIndex:
+        from retrieval_index.errors import RetrievalError
+        from retrieval_index.store import read_manifest
+
+        try:
+            from retrieval_index.search import SearchIndex
+
+            embedder = self._loaded_embedder() if read_manifest(self._folder, name).embedder_id else None
+            index = SearchIndex.open(self._folder, name, embedder)
+        except RetrievalError as error:
+            return LoadedIndex(name, None, str(error))
+        except ImportError as error:
+            return LoadedIndex(name, None, f"expected the packages of codefusion[retrieval]: {error}")
+        except Exception as error:
+            log.exception("index_not_loaded", index=name)
+            return LoadedIndex(name, None, f"an error of ours ({type(error).__name__})")
+        return LoadedIndex(name, index, loaded_at=time.time())
+
+    def _loaded_embedder(self) -> Embedder | None:
+        """Give the embedder, ready to be asked. Loaded once, for the first index that needs it: seconds, 300 MB."""
+        from retrieval_index.embedder import load_embedder
+
+        if self._embedder is None:
+            embedder = load_embedder(self._settings.embedder, threads=1)
+            if embedder is not None:
+                embedder.embed(["def ready(): ..."])  # else the first request would wait for it
+            self._embedder = embedder
+        return self._embedder
+
+    @property
+    def _folder(self) -> Path:
+        from retrieval_index.store import default_home
+
+        return self._settings.folder or default_home()
+
+    def _names_on_disk(self) -> list[str]:
+        from retrieval_index.store import names_in
+
+        return list(self._settings.indexes) if self._settings.indexes is not None else names_in(self._folder)
+
+    def _states_on_disk(self) -> dict[str, _State]:
+        return {name: self._state_on_disk(name) for name in self._names_on_disk()}
+
+    def _state_on_disk(self, name: str) -> _State:
+        """Give what tells one state of an index from another: its manifest is replaced as a whole."""
+        try:
+            found = (self._folder / name / "manifest.json").stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _may(self, tenant: str, name: str) -> bool:
+        tenants = self._settings.tenants.get(name)
+        return tenants is None or tenant in tenants
