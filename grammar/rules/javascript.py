@@ -68,6 +68,7 @@ JAVASCRIPT = LanguageRules(
     endings=("finally{}", "while(0)"),
     openers=OPENERS,
     operators=OPERATORS,
+    unreserved=("identifier",),
     characters=(_continues_name, str.isidentifier),
     extras=("comment", "html_comment"),
 )
