@@ -83,7 +83,7 @@ StateId StateTable::intern(u16 lr, ContextId context) {
     s.lr = lr;
     s.context = context;
     LexMode lex = table->lex_modes[lr];
-    const auto may_stand = [&](u16 t) { return table->cell(lr, t).shift != kNoSymbol; };
+    const auto may_stand = [&](u16 t) { return table->cell(lr, t).shift != kNoSymbol || table->cell(lr, t).num_reductions > 0; };
     const auto& free = rules->unreserved;
     if (!free.empty() && std::all_of(free.begin(), free.end(), may_stand)) lex.reserved_set = 0;
     s.mode = mode_for(lex, contexts_.lex_flags(context));

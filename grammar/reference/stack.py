@@ -217,10 +217,7 @@ class Parser:
         return keyword in self.table.reserved(state) and not self._is_unreserved(state)
 
     def _is_unreserved(self, state: int) -> bool:
-        return bool(self._unreserved) and all(
-            any(isinstance(action, Shift) for action in self.table.actions(state, terminal))
-            for terminal in self._unreserved
-        )
+        return bool(self._unreserved) and all(self.table.actions(state, name) for name in self._unreserved)
 
     def _base(self, terminal: int) -> int:
         if terminal < self._num_terminals:

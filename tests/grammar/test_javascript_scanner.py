@@ -190,6 +190,14 @@ def test_each_external_token_is_what_the_wheels_scan_gives() -> None:
         ("x = <a> b {c} </a>", True, True),
         ("x = <a>\n</a>", True, True),
         ("x = <a> > </a>", False, False),
+        (
+            "x = <a class='b' for={c} default/>",
+            True,
+            True,
+        ),  # any word: tree-sitter's own grammar reserves them
+        ("x = <a class", True, False),
+        ("x = <this.a if:else='b'></this.a>", True, True),
+        ("x = class='b'", False, False),
     ],
 )
 def test_prefix(text: str, viable: bool, ends: bool) -> None:
