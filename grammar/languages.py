@@ -71,12 +71,25 @@ def _go() -> LanguageRules:
     return GO
 
 
+def _javascript() -> LanguageRules:
+    from grammar.rules.javascript import JAVASCRIPT
+
+    return JAVASCRIPT
+
+
 LANGUAGES: dict[str, LanguageSpec] = {
     spec.name: spec
     for spec in (
         LanguageSpec("python", "tree_sitter_python", (".py", ".pyi"), _python, scanner="python"),
         LanguageSpec("java", "tree_sitter_java", (".java",), _java),
         LanguageSpec("go", "tree_sitter_go", (".go",), _go),
+        LanguageSpec(
+            "javascript",
+            "tree_sitter_javascript",
+            (".js", ".mjs", ".cjs", ".jsx"),
+            _javascript,
+            scanner="javascript",
+        ),
     )
 }
 

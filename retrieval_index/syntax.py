@@ -56,6 +56,15 @@ NODES = {
         comments=frozenset({"comment"}),
         imports=frozenset({"import_spec"}),
     ),
+    "javascript": Nodes(
+        functions=frozenset({
+            "function_declaration", "generator_function_declaration", "method_definition",
+        }),
+        classes=frozenset({"class_declaration"}),
+        comments=frozenset({"comment"}),
+        imports=frozenset({"import_statement"}),
+        wrappers=frozenset({"export_statement"}),
+    ),
 }  # fmt: skip
 
 _NAMES = re.compile(r"[^\W\d]\w*", re.UNICODE)

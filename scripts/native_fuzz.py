@@ -95,7 +95,8 @@ def target_file(language: Language, tokens: Iterable[bytes]) -> bytes:
 
 def _rule_tables(tables: RuleTables) -> bytes:
     return b"".join([
-        _numbers("H", tables.pseudo_base), _numbers("H", tables.reserved), _text(tables.blanks),
+        _numbers("H", tables.pseudo_base), _numbers("H", tables.reserved),
+        _numbers("H", tables.unreserved), _text(tables.blanks),
         *(_sequence(map(_text, texts)) for texts in (tables.endings, tables.openers, tables.block_openers)),
         _sequence(_numbers("I", ends) for ends in tables.character_sets),
         _numbers("H", tables.glued), _numbers("H", tables.line_comments), _numbers("H", tables.line_ends),

@@ -25,6 +25,7 @@ _ENCLOSURES: dict[str, tuple[str, ...]] = {
     "python": ("", "async def a():\n while 1:\n"),
     "java": ("", "class a{", "class a{void a(){while(true){"),
     "go": ("", "package a\n", "package a\nfunc a(){for{"),
+    "javascript": ("", "class a{", "async function*a(){for(;;){"),
 }
 
 

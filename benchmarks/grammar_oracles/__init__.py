@@ -3,6 +3,7 @@
 from benchmarks.grammar_oracles.cpython import CPythonOracle
 from benchmarks.grammar_oracles.go_parser import GoOracle
 from benchmarks.grammar_oracles.javac import JavacOracle
+from benchmarks.grammar_oracles.node import NodeOracle
 from benchmarks.grammar_oracles.oracle import Finding, Oracle, OracleMissingError, Verdict
 
 __all__ = [
@@ -11,13 +12,14 @@ __all__ = [
     "Finding",
     "GoOracle",
     "JavacOracle",
+    "NodeOracle",
     "Oracle",
     "OracleMissingError",
     "Verdict",
     "open_oracle",
 ]
 
-ORACLES = {"python": CPythonOracle, "java": JavacOracle, "go": GoOracle}
+ORACLES = {"python": CPythonOracle, "java": JavacOracle, "go": GoOracle, "javascript": NodeOracle}
 
 
 def open_oracle(language: str) -> Oracle:

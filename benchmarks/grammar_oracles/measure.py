@@ -13,6 +13,7 @@ from benchmarks.grammar_oracles.mutations import Pieces, mutate
 from benchmarks.grammar_oracles.oracle import Oracle
 from benchmarks.progress import Steps
 from grammar import LANGUAGES, Language, SyntaxMatcher, TokenVocabulary, can_end, load_spec, viable_length
+from grammar.rules.javascript_lines import LINES
 from grammar.rules.model import LanguageRules
 
 _MUTANTS_A_PIECE = 8
@@ -51,6 +52,7 @@ class Report:
     refused_by_grammar: Differences = field(default_factory=Differences)
     refused_by_rules: Differences = field(default_factory=Differences)
     mutants: int = 0
+    not_judged: int = 0  # mutants refused for what names mean
     mutants_refused: Differences = field(default_factory=Differences)
     over_accepted: Differences = field(default_factory=Differences)
     wrongly_ended: Differences = field(default_factory=Differences)
@@ -61,9 +63,13 @@ class Report:
 def without_rules(language: str) -> Language | None:
     """Load the grammar as it is; None where our scanner replaces the grammar's (Python)."""
     spec = LANGUAGES[language]
-    if spec.scanner:
+    if language == "javascript":
+        rules = LanguageRules(stack_rules=(LINES,))  # what its scanner has to be told
+    elif spec.scanner:
         return None
-    return load_spec(dataclasses.replace(spec, name=f"{language}-plain", rules=LanguageRules))
+    else:
+        rules = LanguageRules()
+    return load_spec(dataclasses.replace(spec, name=f"{language}-plain", rules=lambda: rules))
 
 
 def compare_files(
@@ -118,6 +124,10 @@ def compare_mutants(
         steps.begin("mutants")
         report.mutants += 1
         verdict = oracle.check(mutant)
+        if verdict.is_early:
+            report.not_judged += 1
+            steps.done()
+            continue
         read = viable_length(language, mutant)
         ends = read == len(mutant) and can_end(language, mutant)
         if verdict.accepted:

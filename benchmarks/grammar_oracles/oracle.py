@@ -32,11 +32,13 @@ class Verdict:
     accepted  the whole text is a program.
     possible  some program may begin so. False is certain up to the parser's reading of errors; True may be generous.
     message   the first error that is not about the text's end; "" without one.
+    is_early  the parser refuses for what names mean and stops there: of the text's form it says nothing.
     """
 
     accepted: bool
     possible: bool
     message: str = ""
+    is_early: bool = False
 
 
 class Oracle(abc.ABC):

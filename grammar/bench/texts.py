@@ -28,7 +28,7 @@ def bench_texts(language: str, count: int, folder: Path | None = None) -> list[b
     folder   take the files of the language below it. Without one:
     Python   functions and classes of the running interpreter's library, from files that grammar/warmup.py leaves
              alone.
-    Java, Go HumanEval-X in the folder that CODEFUSION_DATA names (default ../shared/data); not part of the project.
+    others   HumanEval-X in the folder that CODEFUSION_DATA names (default ../shared/data); not part of the project.
     Raises GrammarError when there are none.
     """
     if folder is not None:
@@ -82,7 +82,8 @@ def _python_definitions() -> Iterator[bytes]:
 
 def _humaneval_x(language: str) -> Iterator[bytes]:
     data = Path(os.environ.get("CODEFUSION_DATA") or "../shared/data")
-    path = data / "humaneval-x" / f"humaneval_{language}.jsonl.gz"
+    name = "js" if language == "javascript" else language
+    path = data / "humaneval-x" / f"humaneval_{name}.jsonl.gz"
     if not path.is_file():
         return
     head = "package main\n" if language == "go" else ""  # HumanEval-X leaves it to the test set-up

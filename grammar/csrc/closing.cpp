@@ -259,8 +259,10 @@ void Closing::candidates(const Thread& thread, std::vector<std::string>& out) {
         out.push_back(w);
         if (is_word(w[0])) out.push_back(" " + w);
     }
-    if (recognizer_->lexer.scanner) line_candidates(thread, out);
-    else out.emplace_back("\n");
+    const Scanner* scanner = recognizer_->lexer.scanner.get();
+    if (scanner != nullptr && scanner->uses_lines()) return line_candidates(thread, out);
+    out.emplace_back("\n");
+    if (scanner != nullptr && *scanner->ending(c.lex) != '\0') out.emplace_back(scanner->ending(c.lex));
 }
 
 void Closing::endings(const Thread& thread, std::vector<std::string>& out) const {

@@ -58,6 +58,8 @@ public:
     // Terminals that some continuation ends in.
     virtual TerminalSet reachable(const Lexer& lexer, const LexState& s) const = 0;
     virtual bool uses_lines() const { return false; }
+    // What ends the lexeme that is being read, where no lexeme of the grammar's own does; "" where nothing is open.
+    virtual const char* ending(const LexState&) const { return ""; }
     u16 newline = kNoSymbol, indent = kNoSymbol, dedent = kNoSymbol;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "javascript_scanner.h"
 #include "python_scanner.h"
 
 namespace codefusion {
@@ -9,7 +10,8 @@ namespace codefusion {
 std::unique_ptr<Scanner> make_scanner(const std::string& name, const ts::Language* language) {
     if (name.empty()) return nullptr;
     if (name == "python") return std::make_unique<PythonScanner>(language);
-    throw GrammarError("expected scanner 'python' or none, got '" + name + "'");
+    if (name == "javascript") return std::make_unique<JavaScriptScanner>(language);
+    throw GrammarError("expected scanner 'python', 'javascript' or none, got '" + name + "'");
 }
 
 Language::Language(const ts::Language* grammar, RuleTables r, const std::string& scanner, u32 verify_words)

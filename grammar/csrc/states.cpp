@@ -82,7 +82,11 @@ StateId StateTable::intern(u16 lr, ContextId context) {
     RefinedState s;
     s.lr = lr;
     s.context = context;
-    s.mode = mode_for(table->lex_modes[lr], contexts_.lex_flags(context));
+    LexMode lex = table->lex_modes[lr];
+    const auto may_stand = [&](u16 t) { return table->cell(lr, t).shift != kNoSymbol || table->cell(lr, t).num_reductions > 0; };
+    const auto& free = rules->unreserved;
+    if (!free.empty() && std::all_of(free.begin(), free.end(), may_stand)) lex.reserved_set = 0;
+    s.mode = mode_for(lex, contexts_.lex_flags(context));
     const Plain& p = plain(lr);
     s.grammar_shifts = p.shifts;
     for (u32 y = 0; y < num_terminals_all; y++) {

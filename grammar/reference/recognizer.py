@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from grammar.errors import AmbiguityError
+from grammar.reference.javascript_scanner import JavaScriptScanner
 from grammar.reference.language import ReferenceLanguage, load_reference
 from grammar.reference.lexer import Lexeme, Lexer, Undecided
 from grammar.reference.parse_table import END, ParseTable
@@ -195,10 +196,10 @@ class ReferenceRecognizer:
             return answer, path.scanner_state
         one_line = flags & 3 == _NO_LINE_BREAK and isinstance(self._scanner, NoScanner)
         found = self._lexer.read(text, answer.position, mode.lex_state, at_end=at_end, one_line=one_line)
-        if answer.also:
+        if answer.also or answer.instead:
             reach = found.reach if isinstance(found, Undecided) and found.reach else frozenset()
             accepted = found.accepted if isinstance(found, Undecided) else found
-            found = Undecided(reach | answer.also, accepted)
+            found = Undecided(reach | answer.also, answer.instead or accepted)
         return found, path.scanner_state
 
     def _after(self, path: Path, lexeme: Lexeme, text: str) -> list[Path]:
@@ -224,6 +225,8 @@ def _make_scanner(name: str, table: ParseTable) -> Scanner:
             return WheelScanner(table)
         case "python":
             return PythonScanner(table)
+        case "javascript":
+            return JavaScriptScanner(table)
         case _:
             return NoScanner()
 

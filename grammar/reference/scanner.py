@@ -60,10 +60,15 @@ class LineStart:
 
 @dataclass(frozen=True)
 class Decline:
-    """Nothing external: the grammar's own lexer reads from here. `also`: what it cannot know that it may become."""
+    """Nothing external: the grammar's own lexer reads from here.
+
+    also     what it cannot know that it may become.
+    instead  an external lexeme that this may turn out to be, and the rest of the text behind it.
+    """
 
     position: int
     also: frozenset[Kind] = frozenset()
+    instead: Lexeme | None = None
 
 
 Answer = External | Undecided | LineStart | Decline | None  # None: no lexeme begins so

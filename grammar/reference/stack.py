@@ -117,7 +117,7 @@ class Parser:
     def __init__(self, table: ParseTable, tables: RuleTables, num_terminals: int) -> None:
         self.table, self.rules = table, StackRules(tables, num_terminals)
         self._num_terminals, self._pseudo_base = num_terminals, tables.pseudo_base
-        self._reserved = frozenset(tables.reserved)
+        self._reserved, self._unreserved = frozenset(tables.reserved), tables.unreserved
         # Where line breaks matter: a comment ends its line, so it may stand only where the line may end, too.
         self._line_ends, self._comments = tables.line_ends, frozenset(tables.line_comments)
         self._in_line_flag = tables.in_line_flag
@@ -212,7 +212,12 @@ class Parser:
         return self.table.has_actions(state, keyword) or self._is_reserved(state, keyword)
 
     def _is_reserved(self, state: int, keyword: int) -> bool:
-        return keyword in self._reserved or keyword in self.table.reserved(state)
+        if keyword in self._reserved:
+            return True
+        return keyword in self.table.reserved(state) and not self._is_unreserved(state)
+
+    def _is_unreserved(self, state: int) -> bool:
+        return bool(self._unreserved) and all(self.table.actions(state, name) for name in self._unreserved)
 
     def _base(self, terminal: int) -> int:
         if terminal < self._num_terminals:

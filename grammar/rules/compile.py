@@ -79,6 +79,7 @@ class RuleTables:
     pseudo_base: list[int] = field(default_factory=lambda: [NO_SYMBOL])
     rules: list[StackTable] = field(default_factory=list[StackTable])
     reserved: list[int] = field(default_factory=list[int])
+    unreserved: list[int] = field(default_factory=list[int])
     lexeme_filters: list[LexemeTable] = field(default_factory=list[LexemeTable])
     blanks: bytes = b""
     endings: list[bytes] = field(default_factory=list[bytes])
@@ -119,6 +120,9 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         pseudo_base=pseudo_base,
         rules=[_stack_table(rule, terminal_names, symbols, rules.extras) for rule in rules.stack_rules],
         reserved=[i for word in rules.reserved for i in _known(symbols.terminals(word), word, "reserved")],
+        unreserved=[
+            i for name in rules.unreserved for i in _known(symbols.terminals(name), name, "unreserved")
+        ],
         lexeme_filters=[
             *(_lexeme_table(rule, symbols) for rule in rules.lexeme_rules),
             *(_variant_table(variant, symbols, numbers) for variant in rules.lexeme_variants),

@@ -108,6 +108,8 @@ class LanguageRules:
     r"""Everything above the grammar.
 
     reserved  keywords that are never identifiers; names of terminals.
+    unreserved  terminals; where all of these names may stand, the grammar's reserved words are names, too. JSX has
+              identifiers of its own beside the plain ones: <label class="a" for="b"/>.
     blanks    the only characters that may stand between lexemes.
     extras    terminals that may stand anywhere.
     endings   texts that may be tried to end a program, beside single lexemes: where only a longer one does.
@@ -129,6 +131,7 @@ class LanguageRules:
     stack_rules: tuple[StackRule, ...] = ()
     lexeme_rules: tuple[LexemeRule, ...] = ()
     reserved: tuple[str, ...] = ()
+    unreserved: tuple[str, ...] = ()
     blanks: str = ""
     endings: tuple[str, ...] = ()
     openers: tuple[str, ...] = ()

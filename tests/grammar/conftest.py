@@ -61,9 +61,33 @@ func (p *Point) Norm() (r float64, err error) {
 \treturn
 }
 """
+JAVASCRIPT = b"""import a, { b as c } from 'd'
+
+/** A shop. */
+export default class Shop extends Base {
+  static #count = 0x1F
+  items = []
+  get size() { return this.items.length }
+  constructor(...rest) { super(rest[0]); this.name ??= `n${rest.map(x => x ** 2)}\\u{e9}` }
+  static async *all({ url, n = 1_0.5e3 }, [x, , y] = []) { for await (const r of fetch(url)) yield r?.[0] }
+}
+
+const f = async (x) => { await x }
+let [i, j] = [1, 2], g = function () {}
+for (let k = 0; k < 3; k++) { if (k % 2) continue; else break }
+outer: while (true) {
+  try { f(i++, ...j) } catch { break outer } finally { g() } // done
+  switch (typeof i) { case "number": case 'x': delete c.d; default: throw new Error }
+}
+var o = { i, 'k': /[/"]+/gi.test(j) ? !i : -j, [g()]: 1, m() { return super.m }, ...c }
+do i = (j, a) / 2; while (i > 1)
+/* two
+lines */ module.exports = i
+"""
+JSX = JAVASCRIPT + b'const p = () => <p id="q" {...o}>text {i} <br/>\n</p>\n'
 
 
-@pytest.fixture(scope="session", params=["python", "java", "go"])
+@pytest.fixture(scope="session", params=["python", "java", "go", "javascript"])
 def language(request: pytest.FixtureRequest) -> Language:
     return load_language(request.param)
 
@@ -80,7 +104,7 @@ def stdlib_files(count: int, seed: int, limit: int = 30_000) -> list[bytes]:
 
 def sources(name: str, seed: int = 1) -> list[bytes]:
     """Texts that the language's own parser accepts."""
-    return {"python": stdlib_files(12, seed, 12_000), "java": [JAVA], "go": [GO]}[name]
+    return {"python": stdlib_files(12, seed, 12_000), "java": [JAVA], "go": [GO], "javascript": [JSX]}[name]
 
 
 def vocabulary_of(texts: list[bytes], size: int, seed: int) -> TokenVocabulary:

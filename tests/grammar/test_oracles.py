@@ -12,9 +12,9 @@ import pytest
 from benchmarks.grammar_oracles import ORACLES, Oracle, OracleMissingError, open_oracle
 from benchmarks.grammar_oracles.corpora import source_files
 from benchmarks.grammar_oracles.mutations import Pieces, mutate
-from tests.grammar.conftest import GO, JAVA, sources
+from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, sources
 
-_PROGRAMS = {"python": (), "java": ("java", "javac"), "go": ("go",)}
+_PROGRAMS = {"python": (), "java": ("java", "javac"), "go": ("go",), "javascript": ("node",)}
 
 
 @pytest.fixture(scope="module", params=sorted(ORACLES))
@@ -62,6 +62,24 @@ CASES = {
         ("import p\n", False, False),
         ("package p\nfunc f() { x = = 2 }", False, False),
     ],
+    "javascript": [
+        ("x = 1", True, True),
+        ("return await_", True, True),  # a CommonJS module is the body of a function
+        ("import a from 'b'; await a", True, True),
+        ("f(a, b", False, True),
+        ("x => {", False, True),
+        ("x = `a${b", False, True),
+        ("x = 'a", False, True),
+        ("x = 'a\n", False, False),
+        ("/* ", False, True),
+        ("for (const x o", False, True),
+        ("({ a = 1 }", False, True),  # perhaps a pattern
+        ("x = = 1", False, False),
+        ("f(a b)", False, False),
+        ("function f() { await x }", False, False),
+        ("break", False, True),  # breaking
+        ("if (a) else ", False, False),
+    ],
 }
 
 
@@ -75,7 +93,12 @@ def test_accepted_and_possible(judged: tuple[str, Oracle]) -> None:
 
 def test_every_prefix_of_an_accepted_text_is_possible(judged: tuple[str, Oracle]) -> None:
     language, oracle = judged
-    text = {"python": sources("python")[0][:1500].rsplit(b"\n\n\n", 1)[0], "java": JAVA, "go": GO}[language]
+    text = {
+        "python": sources("python")[0][:1500].rsplit(b"\n\n\n", 1)[0],
+        "java": JAVA,
+        "go": GO,
+        "javascript": JAVASCRIPT,
+    }[language]
     for cut in random.Random(1).sample(range(len(text)), 60):
         assert oracle.check(text[:cut]).possible, text[max(0, cut - 60) : cut]
 
@@ -109,7 +132,7 @@ def test_corpora_have_origins_and_an_order_of_their_own(judged: tuple[str, Oracl
 
 @pytest.mark.parametrize("language", sorted(ORACLES))
 def test_lexemes_cover_the_text_and_a_mutation_changes_one(language: str) -> None:
-    text = {"python": sources("python")[0], "java": JAVA, "go": GO}[language]
+    text = {"python": sources("python")[0], "java": JAVA, "go": GO, "javascript": JAVASCRIPT}[language]
     pieces, rng = Pieces(language), random.Random(2)
     spans = pieces.lexemes(text)
     assert all(a < b for a, b in spans)

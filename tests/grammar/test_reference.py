@@ -16,9 +16,9 @@ from grammar.reference.language import ReferenceLanguage, load_reference
 from grammar.reference.recognizer import ReferenceRecognizer, load_recognizer
 from grammar.rules.compile import SymbolNames, compile_rules
 from grammar.rules.model import LanguageRules, StackRule
-from tests.grammar.conftest import GO, JAVA, stdlib_files
+from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, stdlib_files
 
-NAMES = ("python", "java", "go")
+NAMES = ("python", "java", "go", "javascript")
 PYTHON = b"""@d(1)
 async def f(a, b: int = 0x1F, *c, **d) -> x.y:
     '''doc'''
@@ -39,7 +39,13 @@ func f(a ...int) (b map[string]int) {
 }
 """
 SMALL_JAVA = b"class A<T> { int[] f(T x) throws E { for (;;) { x.g((a, b) -> a >>> 1); } } /* c */ @O char c = 'x'; }\n"
-SMALL = {"python": PYTHON, "java": SMALL_JAVA, "go": SMALL_GO}
+SMALL_JAVASCRIPT = b"""async function f(a, { b } = {}) {
+  for (const x of a) await x?.y
+  return `a${b + 1}` ? /x[/]/g : { c() {}, d: -1 } // e
+}
+let g = class { #p = () => {} }
+"""
+SMALL = {"python": PYTHON, "java": SMALL_JAVA, "go": SMALL_GO, "javascript": SMALL_JAVASCRIPT}
 PIECES = [b"", b";", b")", b"}", b" x ", b"\n", b",", b"(", b"{", b"[", b"]", b":", b"=", b'"', b"'", b"  ", b"\t",
           b".", b"if ", b"else", b"return", b"class ", b"for", b" in ", b"0", b"*", b"#", b"/*", b"//", b"\\", b"->",
           b"<", b">", b"@", b"import ", b"\r\n", b"print ", b"match ", b"type ", b"async ", b"lambda", b'f"', b"`",
@@ -70,6 +76,7 @@ def test_without_rules_it_accepts_what_tree_sitter_parses_without_an_error(name:
         "python": [PYTHON, *stdlib_files(4, 3, 6_000)],
         "java": [JAVA, SMALL_JAVA],
         "go": [GO, SMALL_GO],
+        "javascript": [JAVASCRIPT, SMALL_JAVASCRIPT],
     }[name]
     assert all(load_recognizer(name, rules=False).can_end(text) for text in texts)
     accepted = 0

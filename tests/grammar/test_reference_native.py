@@ -8,7 +8,7 @@ import pytest
 
 from grammar import SyntaxMatcher, TokenVocabulary, can_end, is_viable_prefix, load_language
 from grammar.reference.recognizer import load_recognizer
-from tests.grammar.conftest import GO, JAVA, allowed_ids
+from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, allowed_ids
 
 PYTHON = """async def f(a, b=0x1F, *c, **d) -> x.y:
     '''doc'''
@@ -20,7 +20,8 @@ PYTHON = """async def f(a, b=0x1F, *c, **d) -> x.y:
     print(a is not b, end='')
 class A(B[int]): x: int = [y for z in (1, 2) if y]
 """.encode()
-TEXTS = {"python": PYTHON, "java": JAVA, "go": GO}
+TEXTS = {"python": PYTHON, "java": JAVA, "go": GO, "javascript": JAVASCRIPT}
+JSX = b"const a = (b) =>\n  <div class='c' for={b} {...d} x-y:if=''>t {b} &amp; <this.a default/></div>;\nreturn <b/>\n"
 PIECES = [
     *";){}([],:=.#*<>@0`\"'\t\n\r\fé漢😀",
     "->", "...", "/*", "//", " x ", "  ", "\n    ", "\r\n", 'f"', "b'", "1_", "e+",
@@ -49,6 +50,15 @@ def test_native_and_reference_agree_on_damaged_texts(name: str) -> None:
             can_end(load_language(name), text),
         ) == expected, text
     assert 10 < viable < 65
+
+
+def test_native_and_reference_agree_on_jsx() -> None:
+    language, reference, rng = load_language("javascript"), load_recognizer("javascript"), random.Random(5)
+    texts = [JSX[:end] for end in range(len(JSX) + 1)] + [damaged(JSX, rng) for _ in range(60)]
+    assert can_end(language, JSX)
+    for text in texts:
+        expected = reference.is_viable_prefix(text), reference.can_end(text)
+        assert (is_viable_prefix(language, text), can_end(language, text)) == expected, text
 
 
 @pytest.mark.parametrize("name", TEXTS)

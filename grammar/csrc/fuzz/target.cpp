@@ -96,6 +96,7 @@ RuleTables rule_tables_of(Reader& r) {
     RuleTables t;
     t.pseudo_base = array_of<u16>(r);
     t.reserved = array_of<u16>(r);
+    t.unreserved = array_of<u16>(r);
     t.blanks = r.text();
     for (auto* texts : {&t.endings, &t.openers, &t.block_openers})
         for (u64 n = r.value<u64>(); n > 0; n--) texts->push_back(r.text());
