@@ -22,7 +22,7 @@ _TRAINING_IDS = range(601, 975)
 # About 600 tokens with the answer: a CPU reads some hundred a second.
 _FILE_BYTES = range(300, 1800)
 _SPAN_BYTES = range(20, 201)
-_ON_DISK = ("stdlib:", "purelib:", "jdk:", "goroot:")
+_ON_DISK = ("stdlib:", "purelib:", "jdk:", "goroot:", "npm:")
 
 
 @dataclass(frozen=True)

@@ -69,23 +69,27 @@ def parse_check(language: str) -> Callable[[str], bool] | None:
     """
     if language == "python":
         return lambda code: bool(code.strip()) and parses(code)
-    command = _CHECKERS.get(language)
-    if command is None or shutil.which(command[0]) is None:
+    commands = _CHECKERS.get(language, ())
+    if not commands or shutil.which(commands[0][0]) is None:
         return None
-    return lambda code: bool(code.strip()) and _accepts(command, code)
+    return lambda code: bool(code.strip()) and any(_accepts(command, code) for command in commands)
 
 
-_CHECKERS: Final[dict[str, tuple[str, ...]]] = {
+# One that accepts is enough.
+_CHECKERS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "java": (
-        "javac",
-        *("-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1", "-proc:none", "-encoding", "utf-8"),
-        # Names and types are not looked at: imports of an answer need not be here.
-        *("-XDshould-stop.ifNoError=PARSE", "-XDshould-stop.ifError=PARSE"),
-        "{file}.java",
+        (
+            "javac",
+            *("-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1", "-proc:none", "-encoding", "utf-8"),
+            # Names and types are not looked at: imports of an answer need not be here.
+            *("-XDshould-stop.ifNoError=PARSE", "-XDshould-stop.ifError=PARSE"),
+            "{file}.java",
+        ),
     ),
-    "javascript": ("node", "--check", "-"),
-    "go": ("gofmt", "-e", "-l"),
-    "bash": ("bash", "-n"),
+    # A CommonJS module, or an ECMAScript module.
+    "javascript": (("node", "--check", "{file}.cjs"), ("node", "--check", "{file}.mjs")),
+    "go": (("gofmt", "-e", "-l"),),
+    "bash": (("bash", "-n"),),
 }
 
 

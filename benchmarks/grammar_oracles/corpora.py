@@ -84,7 +84,7 @@ def _javascript() -> Iterator[SourceFile]:
     given = [Path(name) for name in os.environ.get("CODEFUSION_JAVASCRIPT", "").split(os.pathsep) if name]
     for folder in (Path(sysconfig.get_path("purelib")), *given):
         for suffix in (".js", ".mjs", ".cjs"):
-            for file in _on_disk(folder.name, folder, suffix):
+            for file in _on_disk("npm", folder, suffix):
                 if not is_minified(file):
                     yield file
 

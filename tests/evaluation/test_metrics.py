@@ -57,6 +57,23 @@ def test_a_language_without_a_tool_has_no_parse_rate() -> None:
     assert parse_check("cobol") is None
 
 
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("const a = require('b');\nmodule.exports = { a };\n", True),
+        ("import a from 'b';\nexport const c = await a();\n", True),
+        ("with (a) b();\n", True),
+        ("const a;\n", False),
+        ("", False),
+    ],
+)
+def test_javascript_parses_as_either_kind_of_module(program: str, expected: bool) -> None:
+    check = parse_check("javascript")
+    if check is None:
+        pytest.skip("node is not installed")
+    assert check(program) is expected
+
+
 def test_bleu_by_hand() -> None:
     # 4 of 4 words, 3 of 3 pairs, 2 of 2 triples, 1 of 1 quadruple; 4 words against 5: exp(1 - 5/4).
     assert corpus_bleu(["a b c d"], ["a b c d e"]) == pytest.approx(100 * math.exp(-0.25))
