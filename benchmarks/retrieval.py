@@ -31,7 +31,7 @@ from benchmarks.progress import steps
 from retrieval_index.embedder import DEFAULT, load_embedder
 from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.errors import RetrievalError
-from retrieval_index.search import CODE, Hit, Ranking, SearchIndex
+from retrieval_index.search import CODE, PROSE, Hit, Ranking, SearchIndex
 from retrieval_index.update import update_index
 from retrieval_index.walk import read_text, walk
 
@@ -121,12 +121,16 @@ class Way:
     ranking: Ranking
 
 
+_WIDTH = 110  # whole, into a file as well
 _WAYS = (
-    Way("words", Ranking("words", per_file=3, variety=0)),
-    Way("vectors", Ranking("vectors", per_file=3, variety=0)),
-    Way("both", Ranking(per_file=3, variety=0)),
-    Way("both, variety", Ranking(per_file=3)),
-    Way("both, words x 4", Ranking(words_weight=CODE.words_weight, per_file=3, variety=0)),
+    # Ranks alone: as many chunks of a file as fit best.
+    Way("words", Ranking("words", per_file=_MAX_RANK, variety=0)),
+    Way("vectors", Ranking("vectors", per_file=_MAX_RANK, variety=0)),
+    Way("both", Ranking(per_file=_MAX_RANK, variety=0)),
+    Way("both, words x 4", Ranking(words_weight=CODE.words_weight, per_file=_MAX_RANK, variety=0)),
+    # As requests are answered: few of a file, and different from each other.
+    Way("both, as served", PROSE),
+    Way("words x 4, as served", CODE),
 )
 
 
@@ -144,7 +148,7 @@ def _ask_all(index: SearchIndex, asked: list[Asked], ways: list[Way]) -> None:
                 f"{times[len(times) // 2]:.1f}",
                 f"{times[len(times) * 99 // 100]:.1f}",
             )
-    Console().print(table)
+    Console(width=_WIDTH).print(table)
 
 
 def _compare_foreign(index: SearchIndex, asked: list[Asked], foreign: list[Asked]) -> None:
@@ -155,7 +159,7 @@ def _compare_foreign(index: SearchIndex, asked: list[Asked], foreign: list[Asked
     for bound in (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6):
         shares = (sum(value >= bound for value in values) / max(1, len(values)) for values in (right, wrong))
         table.add_row(f"{bound:.2f}", *(f"{share:.1%}" for share in shares))
-    Console().print(table)
+    Console(width=_WIDTH).print(table)
 
 
 def _relevance(index: SearchIndex, asked: Asked, *, right: bool) -> float | None:

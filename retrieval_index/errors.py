@@ -7,6 +7,7 @@ RetrievalError
 ├── IndexVersionError   the index was written in another format
 ├── IndexBusyError      another process is writing this index
 ├── IndexWriteError     it cannot be written: no space, no permission
+├── StoreUnreachableError  the PostgreSQL server does not answer, or refuses
 ├── EmbedderError       no such embedder, or not the one that an index was made with
 └── QueryError          a query or a bound that makes no sense
 """
@@ -40,6 +41,10 @@ class IndexBusyError(RetrievalError):
 
 class IndexWriteError(RetrievalError):
     """The disk is full, or may not be written. The index is as it was."""
+
+
+class StoreUnreachableError(RetrievalError):
+    """The PostgreSQL server does not answer, or refuses."""
 
 
 class EmbedderError(RetrievalError):

@@ -7,9 +7,6 @@ query ─┬─► words, the rarest ─► BM25 ──────┐
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 from retrieval_index.chunks import Chunk
+from retrieval_index.content import Content, FileContent, Ranked
 from retrieval_index.embedder import Embedder
-from retrieval_index.errors import EmbedderError, IndexDamagedError, QueryError
+from retrieval_index.errors import EmbedderError, QueryError
 from retrieval_index.ranking import fused, varied
-from retrieval_index.store import DATABASE, Manifest, open_read_only, read_manifest, verified_folder
+from retrieval_index.store import Manifest, read_manifest
 from retrieval_index.terms import terms
-from retrieval_index.vectors import FILE, VectorIndex
-from retrieval_index.words import FOLDER, WordIndex
 
 MAX_RESULTS = 100
 Mode = Literal["fused", "words", "vectors"]
@@ -34,10 +30,6 @@ _CANDIDATES = 60
 _OF_ONE_FILE, _LOOKED_AT = 6, 8
 _SAME_FILE, _SAME_SYMBOL = 1.15, 1.3
 _COPY = 0.85  # share of a chunk's words that the request holds already, from which it tells nothing new
-_COLUMNS = (
-    "SELECT id, words, path, language, first_line, last_line, kind, symbol, text, imports, sha256 "
-    "FROM chunks WHERE id IN (SELECT value FROM json_each(?))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,37 +107,31 @@ class _Candidate:
 class SearchIndex:
     """An index opened for reading; safe for several threads. Updates on disk do not change it: open it again."""
 
-    def __init__(self, manifest: Manifest, folder: Path, embedder: Embedder | None = None) -> None:
+    def __init__(self, manifest: Manifest, content: Content, embedder: Embedder | None = None) -> None:
+        """Put together what was opened. Raises EmbedderError for one that the vectors were not made with."""
+        if manifest.embedder_id and (embedder is None or embedder.id != manifest.embedder_id):
+            got = "none" if embedder is None else embedder.id
+            raise EmbedderError(
+                f"index {manifest.name!r}: expected the embedder {manifest.embedder_id} that made its vectors; "
+                f"got {got}"
+            )
         self.manifest = manifest
-        self._lock = threading.Lock()
+        self._content = content
         self._embedder = embedder if manifest.embedder_id else None
-        self._words = WordIndex(folder / FOLDER)
-        self._vectors = VectorIndex(folder / FILE, manifest.dimension) if self._embedder else None
-        try:
-            self._connection = open_read_only(folder / DATABASE)
-            rows = self._connection.execute("SELECT id, dense_rank() OVER (ORDER BY path) FROM chunks")
-            self._file_of: dict[int, int] = dict(rows.fetchall())
-        except sqlite3.DatabaseError as error:
-            raise IndexDamagedError(f"{folder}: {error}. Build the index again") from error
 
     @classmethod
     def open(cls, home: Path, name: str, embedder: Embedder | None = None) -> SearchIndex:
-        """Open an index, verified.
+        """Open an index of a folder, verified.
 
         embedder   the one it was made with; not looked at where it was made with none
         Raises IndexMissingError, IndexVersionError, IndexDamagedError, EmbedderError.
         """
         manifest = read_manifest(home, name)
-        if manifest.embedder_id and (embedder is None or embedder.id != manifest.embedder_id):
-            got = "none" if embedder is None else embedder.id
-            raise EmbedderError(
-                f"index {name!r}: expected the embedder {manifest.embedder_id} that made its vectors; got {got}"
-            )
-        return cls(manifest, verified_folder(home, manifest), embedder)
+        return cls(manifest, FileContent(home, manifest), embedder)
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the files, or leave the server's tables."""
+        self._content.close()
 
     def search(
         self,
@@ -165,7 +151,7 @@ class SearchIndex:
         """
         self._check(k, ranking)
         query = query[:_MAX_QUERY_CHARS]
-        weights = self._words.weights(Counter(terms(query)))
+        weights = self._content.weights(Counter(terms(query)))
         scores, similarity = self._ranked(query, weights, ranking, limit=max(_CANDIDATES, 2 * k))
         candidates = self._candidates(list(scores))
         relevance = similarity or {n: candidate.coverage(weights) for n, candidate in candidates.items()}
@@ -196,7 +182,7 @@ class SearchIndex:
             raise QueryError(f"k: expected 1 to {MAX_RESULTS}; got {k}")
         if ranking.per_file < 1:
             raise QueryError(f"per_file: expected at least 1; got {ranking.per_file}")
-        if ranking.mode == "vectors" and self._vectors is None:
+        if ranking.mode == "vectors" and self._embedder is None:
             raise QueryError(f"mode: expected an index with vectors; {self.manifest.name!r} has words alone")
 
     def _ranked(
@@ -205,7 +191,7 @@ class SearchIndex:
         """Give the scores of the chunks that either ranking found, and their cosines where vectors were used."""
         by_words: list[tuple[int, float]] = []
         if ranking.mode != "vectors":
-            by_words = self._capped(self._words.search(weights, _LOOKED_AT * limit), limit)
+            by_words = _capped(self._content.by_words(weights, _LOOKED_AT * limit), limit)
         if ranking.mode == "words":
             return dict(by_words), {}
         by_vector, similarity = self._nearest(query, by_words, limit)
@@ -218,42 +204,24 @@ class SearchIndex:
         self, query: str, by_words: Sequence[tuple[int, float]], limit: int
     ) -> tuple[list[int], dict[int, float]]:
         """Rank by vectors; give also the cosines, those of the chunks that words found included."""
-        if self._vectors is None or self._embedder is None or not query.strip():
+        if self._embedder is None or not query.strip():
             return [], {}
         vector = self._embedder.embed([query])[0]
-        near = dict(self._capped(self._vectors.search(vector, _LOOKED_AT * limit), limit))
+        near = dict(_capped(self._content.by_vector(vector, _LOOKED_AT * limit), limit))
         others = [number for number, _ in by_words if number not in near]
-        cosines = self._vectors.rows(others) @ vector
+        cosines = self._content.vectors(others) @ vector
         return list(near), {**near, **dict(zip(others, cosines.tolist(), strict=True))}
 
-    def _capped(self, ranking: Sequence[tuple[int, float]], limit: int) -> list[tuple[int, float]]:
-        """Keep the best, and of one file a few."""
-        kept: list[tuple[int, float]] = []
-        files = Counter[int]()
-        for number, score in ranking:
-            file = self._file_of[number]
-            files[file] += 1
-            if files[file] <= max(_OF_ONE_FILE, limit // 10):
-                kept.append((number, score))
-                if len(kept) == limit:
-                    break
-        return kept
-
     def _candidates(self, numbers: list[int]) -> dict[int, _Candidate]:
-        with self._lock:
-            rows = self._connection.execute(_COLUMNS, (json.dumps(numbers),)).fetchall()
-        found: dict[int, _Candidate] = {}
-        for number, body, path, language, first, last, kind, symbol, text, imports, sha256 in rows:
-            chunk = Chunk(path, language, first, last, kind, symbol, text, tuple(json.loads(imports)), sha256)
-            found[number] = _Candidate(chunk, body)
-        return {number: found[number] for number in numbers if number in found}
+        found = self._content.chunks(numbers)
+        return {number: _Candidate(*found[number]) for number in numbers if number in found}
 
     def _likeness(
         self, numbers: Sequence[int], candidates: Mapping[int, _Candidate]
     ) -> Callable[[int, int], float]:
         """Give how alike two chunks are: by cosine, or by the words they share (Jaccard)."""
-        if self._vectors is not None:
-            rows = self._vectors.rows(numbers)
+        if self._embedder is not None:
+            rows = self._content.vectors(numbers)
             cosines: list[list[float]] = (rows @ rows.T).tolist()
             place = {number: row for row, number in enumerate(numbers)}
             return lambda a, b: cosines[place[a]][place[b]]
@@ -264,6 +232,19 @@ class SearchIndex:
             return common / max(1, len(one) + len(other) - common)
 
         return shared
+
+
+def _capped(ranking: Sequence[Ranked], limit: int) -> list[tuple[int, float]]:
+    """Keep the best, and of one file a few."""
+    kept: list[tuple[int, float]] = []
+    files = Counter[int]()
+    for number, file, score in ranking:
+        files[file] += 1
+        if files[file] <= max(_OF_ONE_FILE, limit // 10):
+            kept.append((number, score))
+            if len(kept) == limit:
+                break
+    return kept
 
 
 def _bonus(chunk: Chunk, place: Place) -> float:

@@ -24,6 +24,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -108,17 +109,25 @@ def read_manifest(home: Path, name: str) -> Manifest:
     path = folder_of(home, name) / "manifest.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
-            raise IndexVersionError(
-                f"{path}: expected format {FORMAT}; got {values['format']!r}. Build the index again"
-            )
-        values["files"] = {name: FileRecord(**record) for name, record in values["files"].items()}
-        return Manifest(**values)
     except FileNotFoundError:
         known = ", ".join(names_in(home)) or "none"
         raise IndexMissingError(f"no index {name!r} in {home}; there is {known}") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise IndexDamagedError(f"{path}: cannot be read ({error}). Build the index again") from error
+    return manifest_of(values, str(path))
+
+
+def manifest_of(values: Any, origin: str) -> Manifest:
+    """Give a manifest from its JSON. Raises IndexVersionError, IndexDamagedError."""
+    try:
+        if values["format"] != FORMAT:
+            raise IndexVersionError(
+                f"{origin}: expected format {FORMAT}; got {values['format']!r}. Build the index again"
+            )
+        files = {name: FileRecord(**record) for name, record in values["files"].items()}
+        return replace(Manifest(**values), files=files)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IndexDamagedError(f"{origin}: cannot be read ({error}). Build the index again") from error
 
 
 def verified_folder(home: Path, manifest: Manifest) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,18 @@ def build_words(chunks: Iterable[tuple[int, str, str, str]], folder: Path) -> No
     np.save(folder / "chunks.npy", np.array(ids, np.int64), allow_pickle=False)
 
 
+def told_most(having: Mapping[str, int], total: int) -> dict[str, float]:
+    """Give the words that say most, each with how much it says.
+
+    having   how many of `total` chunks have each word
+    """
+    found = {word: math.log(1 + (total - count + 0.5) / (count + 0.5)) for word, count in having.items()}
+    kept = sorted(found, key=lambda word: -found[word])[:_MAX_TERMS]
+    # Words that are everywhere cost most and say least; a question of nothing else keeps them.
+    rare = [word for word in kept if found[word] >= _COMMON_WEIGHT]
+    return {word: found[word] for word in (rare if len(rare) >= _ENOUGH_RARE else kept)}
+
+
 class WordIndex:
     """An index of words, read only; safe for several threads. Open only files whose hash was checked."""
 
@@ -64,16 +76,20 @@ class WordIndex:
 
     def weights(self, words: Iterable[str]) -> dict[str, float]:
         """Give the words of a query that say most, each with how much it says; one that no chunk has says most."""
-        total = len(self._chunks)
-        found: dict[str, float] = {}
-        for word in words:
-            number = self._vocabulary.get(word)
-            having = 0 if number is None else int(self._indptr[number + 1] - self._indptr[number])
-            found[word] = math.log(1 + (total - having + 0.5) / (having + 0.5))
-        kept = sorted(found, key=lambda word: -found[word])[:_MAX_TERMS]
-        # Words that are everywhere cost most and say least; a question of nothing else keeps them.
-        rare = [word for word in kept if found[word] >= _COMMON_WEIGHT]
-        return {word: found[word] for word in (rare if len(rare) >= _ENOUGH_RARE else kept)}
+        return told_most({word: self._num_having(word) for word in words}, len(self._chunks))
+
+    def _num_having(self, word: str) -> int:
+        number = self._vocabulary.get(word)
+        return 0 if number is None else int(self._indptr[number + 1] - self._indptr[number])
+
+    def postings(self) -> Iterator[tuple[str, list[int], list[float]]]:
+        """Give each word with the chunks that have it and what it adds to their BM25."""
+        scores: dict[str, Any] = self._ranker.scores
+        for word, number in self._vocabulary.items():
+            begin, end = int(self._indptr[number]), int(self._indptr[number + 1])
+            if begin < end:
+                chunks = self._chunks[scores["indices"][begin:end]]
+                yield word, chunks.tolist(), scores["data"][begin:end].tolist()
 
     def search(self, weights: Mapping[str, float], limit: int) -> list[tuple[int, float]]:
         """Give the chunks that have most of the words, best first, as id and BM25."""
