@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Generator
@@ -28,10 +29,12 @@ from rich.table import Table
 from retrieval_index.embedder import DEFAULT, load_embedder
 from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.embedding import Progress as OnProgress
-from retrieval_index.errors import IndexDamagedError, IndexVersionError, RetrievalError
+from retrieval_index.errors import IndexDamagedError, IndexVersionError, RetrievalError, StoreUnreachableError
 from retrieval_index.search import Hit, Mode, Place, Ranking, SearchIndex
 from retrieval_index.store import default_home, names_in, read_manifest, verified_folder
 from retrieval_index.update import Report, update_index
+
+DATABASE_URL = "CODEFUSION_RETRIEVAL__DATABASE_URL"  # as the service's setting
 
 
 def main(argv: list[str]) -> int:
@@ -77,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     stats = commands.add_parser("stats", help="what is indexed")
     stats.add_argument("--name", help="default: every index")
     stats.set_defaults(command=_stats)
+    publish = commands.add_parser(
+        "publish",
+        help="copy an index to a PostgreSQL server, for replicas of the service",
+        description="Copy an index to a PostgreSQL server with pgvector; replicas of the service read it there "
+        f"(retrieval.database_url). The address may hold a password: it is read from {DATABASE_URL}.",
+    )
+    publish.add_argument("--name", default="default", help="of the index (default: default)")
+    publish.set_defaults(command=_publish)
     search = commands.add_parser("search", help="find chunks")
     search.add_argument("query")
     search.add_argument("--name", default="default", help="of the index (default: default)")
@@ -155,6 +166,27 @@ def _stats(options: argparse.Namespace) -> int:
         table.add_row(name, escape(manifest.root), *counts, vectors, built, skipped)
     _console().print(table)
     return 0 if names else 1
+
+
+def _publish(options: argparse.Namespace) -> int:
+    try:
+        from retrieval_index.postgres import PostgresStore
+    except ImportError as error:
+        raise StoreUnreachableError(
+            f"expected the packages of codefusion[postgres]; they cannot be imported ({error})"
+        ) from error
+    url = os.environ.get(DATABASE_URL)
+    if not url:
+        raise StoreUnreachableError(
+            f"{DATABASE_URL}: expected postgresql://user:password@host:port/database; it is not set"
+        )
+    with contextlib.closing(PostgresStore(url)) as store, _progress(options.name) as progress:
+        manifest = store.publish(options.home, options.name, progress)
+    vectors = (
+        f"{manifest.vector_kind}, recall {manifest.vector_recall:.3f}" if manifest.vector_kind else "none"
+    )
+    print(f"{options.name}: {manifest.num_chunks:,} chunks published; vectors: {vectors}")
+    return 0
 
 
 def _search(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The indexes that are loaded: opened at start, read again when asked or when they change on disk.
+"""The indexes that are loaded: opened at start, read again when asked or when they change at their source.
 
 An index that cannot be loaded keeps nobody from the others: it is listed with the reason, and a new state of it that
 cannot be read leaves the old one in service.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
 
 from service.errors import NotFoundError
+from service.index_source import index_source
 from service.settings import RetrievalSettings
 from service.validation import quoted
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from retrieval_index.search import SearchIndex
 
 T = TypeVar("T")
-_State = tuple[int, int, int] | None  # None: there is no manifest
-_NEVER: _State = (0, 0, 0)
+_NEVER = "never"  # no source has such a state
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -48,7 +47,7 @@ class LoadedIndex:
 
 
 class IndexLibrary:
-    """Every index of `retrieval.folder`, or those that are named. Loading blocks: it happens in a thread.
+    """Every index of the settings' source, or those that are named. Loading blocks: it happens in a thread.
 
     run      calls something in a thread
     on_load  told of each index that was loaded
@@ -60,13 +59,15 @@ class IndexLibrary:
         self._settings = settings
         self._run = run
         self._on_load = on_load
+        self._source = index_source(settings)
         self._embedder: Embedder | None = None
         self._begin()
 
     def _begin(self) -> None:
         self._loaded: dict[str, LoadedIndex] = {}
-        # The state on disk that each was last read from: what cannot be read is not tried again before it changes.
-        self._tried: dict[str, _State] = {}
+        # The state that each was last read in: what cannot be read is not tried again before it changes.
+        self._tried: dict[str, Hashable] = {}
+        self._trouble: str | None = None
         self._opened = asyncio.Event()
         self._loading = asyncio.Lock()
 
@@ -79,7 +80,7 @@ class IndexLibrary:
             self._opened.set()
 
     async def watch(self) -> None:
-        """Follow what changes on disk, for as long as the service runs."""
+        """Follow what changes at the source, for as long as the service runs."""
         await self._opened.wait()
         while self._settings.enabled and self._settings.reload_seconds:
             await asyncio.sleep(self._settings.reload_seconds)
@@ -90,6 +91,7 @@ class IndexLibrary:
         for loaded in self._loaded.values():
             if loaded.index is not None:
                 loaded.index.close()
+        self._source.close()
         self._begin()
 
     async def visible_to(self, tenant: str) -> list[LoadedIndex]:
@@ -112,7 +114,7 @@ class IndexLibrary:
     async def reload(self, name: str, param: str) -> LoadedIndex:
         """Read an index again, or for the first time. Raises NotFoundError; what cannot be read stays as it was."""
         await self._opened.wait()
-        names = await self._run(self._names_on_disk)
+        names = await self._run(self._names)
         if name not in names:
             raise NotFoundError(
                 f"{param}: there is no index {quoted(name)}; expected one of: {', '.join(names) or 'none'}.",
@@ -124,21 +126,25 @@ class IndexLibrary:
     async def _update(self) -> None:
         """Load what is new or changed, forget what is gone. A failure must not end the watch."""
         try:
-            on_disk = await self._run(self._states_on_disk)
-            for name in [name for name in self._loaded if name not in on_disk]:
+            found = await self._run(self._states)
+            for name in [name for name in self._loaded if name not in found]:
                 # Not closed here: a search may still be reading it. It goes with its last reader.
                 del self._loaded[name], self._tried[name]
                 log.info("index_gone", index=name)
-            for name, state in on_disk.items():
+            for name, state in found.items():
                 if state != self._tried.get(name, _NEVER):
                     await self._load(name)
-        except Exception:
-            log.exception("indexes_not_updated")
+            self._trouble = None
+        except Exception as error:
+            # What is loaded stays. It is said once, not at every look.
+            if (trouble := f"{type(error).__name__}: {error}") != self._trouble:
+                log.exception("indexes_not_updated")
+                self._trouble = trouble
 
     async def _load(self, name: str) -> LoadedIndex:
         async with self._loading:
             # Before reading: a change that comes while it is read is seen the next time.
-            self._tried[name] = await self._run(lambda: self._state_on_disk(name))
+            self._tried[name] = await self._run(lambda: self._source.state(name))
             found = await self._run(lambda: self._opened_index(name))
             before = self._loaded.get(name)
             if found.index is None:
@@ -153,17 +159,16 @@ class IndexLibrary:
 
     def _opened_index(self, name: str) -> LoadedIndex:
         from retrieval_index.errors import RetrievalError
-        from retrieval_index.store import read_manifest
 
         try:
-            from retrieval_index.search import SearchIndex
-
-            embedder = self._loaded_embedder() if read_manifest(self._folder, name).embedder_id else None
-            index = SearchIndex.open(self._folder, name, embedder)
+            embedder = self._loaded_embedder() if self._source.has_vectors(name) else None
+            index = self._source.open(name, embedder)
         except RetrievalError as error:
             return LoadedIndex(name, None, str(error))
         except ImportError as error:
-            return LoadedIndex(name, None, f"expected the packages of codefusion[retrieval]: {error}")
+            return LoadedIndex(
+                name, None, f"expected the packages of codefusion[retrieval,postgres]: {error}"
+            )
         except Exception as error:
             log.exception("index_not_loaded", index=name)
             return LoadedIndex(name, None, f"an error of ours ({type(error).__name__})")
@@ -180,27 +185,11 @@ class IndexLibrary:
             self._embedder = embedder
         return self._embedder
 
-    @property
-    def _folder(self) -> Path:
-        from retrieval_index.store import default_home
+    def _names(self) -> list[str]:
+        return self._source.names() if self._settings.indexes is None else list(self._settings.indexes)
 
-        return self._settings.folder or default_home()
-
-    def _names_on_disk(self) -> list[str]:
-        from retrieval_index.store import names_in
-
-        return list(self._settings.indexes) if self._settings.indexes is not None else names_in(self._folder)
-
-    def _states_on_disk(self) -> dict[str, _State]:
-        return {name: self._state_on_disk(name) for name in self._names_on_disk()}
-
-    def _state_on_disk(self, name: str) -> _State:
-        """Give what tells one state of an index from another: its manifest is replaced as a whole."""
-        try:
-            found = (self._folder / name / "manifest.json").stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+    def _states(self) -> dict[str, Hashable]:
+        return {name: self._source.state(name) for name in self._names()}
 
     def _may(self, tenant: str, name: str) -> bool:
         tenants = self._settings.tenants.get(name)

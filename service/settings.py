@@ -229,8 +229,14 @@ class RetrievalSettings(_Group):
         default=None,
         description="Where the indexes are; default: where `python -m retrieval_index` puts them.",
     )
+    database_url: str | None = Field(
+        default=None,
+        description="postgresql://user:password@host:port/database: read the indexes that `python -m retrieval_index "
+        "publish` put on this server (with pgvector), for several replicas; `folder` is not looked at then.",
+        repr=False,
+    )
     indexes: tuple[str, ...] | None = Field(
-        default=None, description="Which to load; default: every index of the folder."
+        default=None, description="Which to load; default: every index of the folder or server."
     )
     tenants: dict[str, tuple[str, ...]] = Field(
         default_factory=dict[str, tuple[str, ...]],

