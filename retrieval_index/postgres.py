@@ -129,6 +129,7 @@ class PostgresContent:
         self._store = store
         self._total = manifest.num_chunks
         self._dimension = manifest.dimension
+        self._has_graph = manifest.vector_kind == "hnsw"
         self._chunks, self._words = tables_of(version_of(manifest))
 
     def weights(self, words: Collection[str]) -> dict[str, float]:
@@ -156,6 +157,8 @@ class PostgresContent:
             # The graph gives at most so many.
             size = str(min(_EF_SEARCH_MAX, max(limit, 40)))
             connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", (size,))
+            if self._has_graph:  # for so many answers the planner would look at every row, which takes longer
+                connection.execute("SET LOCAL enable_seqscan = off")
             return [Ranked(*row) for row in connection.execute(query, (half, half, limit)).fetchall()]
 
     def vectors(self, ids: Sequence[int]) -> NDArray[np.float32]:
