@@ -27,6 +27,8 @@ struct RuleTables {
     std::vector<u16> pseudo_base;  // base terminal of each pseudo-terminal; the last one is "bad" (kNoSymbol)
     std::vector<StackRule> rules;
     std::vector<u16> reserved;     // keywords that are never an identifier
+    std::vector<u16> word_places;  // nonterminals: where one may begin, reserved words are names; none: nowhere
+    std::vector<u16> word_marks;   // terminals behind which they are names, too
     std::vector<LexemeFilter> filters;
     std::vector<std::string> endings;  // texts that a closing may try, beside single lexemes
     std::vector<std::string> openers;  // texts that may be put before right context, see opening.h

@@ -79,6 +79,8 @@ class RuleTables:
     pseudo_base: list[int] = field(default_factory=lambda: [NO_SYMBOL])
     rules: list[StackTable] = field(default_factory=list[StackTable])
     reserved: list[int] = field(default_factory=list[int])
+    word_places: list[int] = field(default_factory=list[int])
+    word_marks: list[int] = field(default_factory=list[int])
     lexeme_filters: list[LexemeTable] = field(default_factory=list[LexemeTable])
     blanks: bytes = b""
     endings: list[bytes] = field(default_factory=list[bytes])
@@ -119,6 +121,12 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         pseudo_base=pseudo_base,
         rules=[_stack_table(rule, terminal_names, symbols, rules.extras) for rule in rules.stack_rules],
         reserved=[i for word in rules.reserved for i in _known(symbols.terminals(word), word, "reserved")],
+        word_places=[
+            i for name in rules.word_places for i in _known(symbols.nonterminals(name), name, "word places")
+        ],
+        word_marks=[
+            i for name in rules.word_marks for i in _known(symbols.terminals(name), name, "word marks")
+        ],
         lexeme_filters=[
             *(_lexeme_table(rule, symbols) for rule in rules.lexeme_rules),
             *(_variant_table(variant, symbols, numbers) for variant in rules.lexeme_variants),

@@ -108,6 +108,8 @@ class LanguageRules:
     r"""Everything above the grammar.
 
     reserved  keywords that are never identifiers; names of terminals.
+    word_places, word_marks  nonterminals and terminals: where one of the first may begin, and behind one of the others,
+              reserved words are names nevertheless (`a.class`); for grammars that say nothing of reserved words.
     blanks    the only characters that may stand between lexemes.
     extras    terminals that may stand anywhere.
     endings   texts that may be tried to end a program, beside single lexemes: where only a longer one does.
@@ -129,6 +131,8 @@ class LanguageRules:
     stack_rules: tuple[StackRule, ...] = ()
     lexeme_rules: tuple[LexemeRule, ...] = ()
     reserved: tuple[str, ...] = ()
+    word_places: tuple[str, ...] = ()
+    word_marks: tuple[str, ...] = ()
     blanks: str = ""
     endings: tuple[str, ...] = ()
     openers: tuple[str, ...] = ()
