@@ -48,22 +48,18 @@ class TypeScriptOracle(ErrorListOracle):
         self._process = HelperProcess("TypeScript", [], command)
 
     def errors(self, text: bytes) -> tuple[int, list[Finding]]:
-        """Ask the parser; of its diagnostics only the first is telling, the others may come of its recovery."""
+        """Ask the parser; of its diagnostics only the first is telling, the others may come of its recovery.
+
+        An element that is not closed is told where it begins: what comes behind says whether the text could go on.
+        """
         length, findings = self._process.ask(text)
-        return length, findings[:1]
+        inside = [finding for finding in findings if not finding.message.startswith(_OPEN_ELEMENTS)]
+        return length, (inside or findings)[:1]
 
     def is_about_end(self, text: bytes, length: int, finding: Finding) -> bool:
-        """Say so for what is missing at the end, and for what is still open there: literals, comments, elements."""
-        return (
-            finding.position >= length
-            or (finding.message.startswith(_OPEN_ELEMENTS) and self._is_open_to_the_end(text, length))
-            or (finding.message.startswith(_UNTERMINATED) and b"\n" not in _behind(text, finding.position))
-        )
-
-    def _is_open_to_the_end(self, text: bytes, length: int) -> bool:
-        """Say whether the parser missed more at the end than the closing tag that it names."""
-        findings = self._process.ask(text)[1]
-        return any(finding.position >= length for finding in findings)
+        """Say so for what is missing at the end, and for a literal or comment that is still open there."""
+        is_open = finding.message.startswith(_UNTERMINATED) and b"\n" not in _behind(text, finding.position)
+        return finding.position >= length or is_open
 
     def close(self) -> None:
         """End the helper."""

@@ -10,6 +10,7 @@ import pytest
 from tree_sitter import Language as TreeSitterLanguage
 from tree_sitter import Parser
 
+from grammar import LANGUAGES
 from grammar.errors import AmbiguityError
 from grammar.reference import recognizer as recognizer_module
 from grammar.reference.language import ReferenceLanguage, load_reference
@@ -70,7 +71,8 @@ PIECES = [b"", b";", b")", b"}", b" x ", b"\n", b",", b"(", b"{", b"[", b"]", b"
 
 @functools.cache
 def parser(name: str) -> Parser:
-    capsule: object = importlib.import_module(f"tree_sitter_{name}").language()
+    spec = LANGUAGES[name]
+    capsule: object = getattr(importlib.import_module(spec.wheel), spec.function)()
     return Parser(TreeSitterLanguage(capsule))
 
 
