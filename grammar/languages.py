@@ -77,6 +77,18 @@ def _javascript() -> LanguageRules:
     return JAVASCRIPT
 
 
+def _typescript() -> LanguageRules:
+    from grammar.rules.typescript import TYPESCRIPT
+
+    return TYPESCRIPT
+
+
+def _tsx() -> LanguageRules:
+    from grammar.rules.typescript import TSX
+
+    return TSX
+
+
 LANGUAGES: dict[str, LanguageSpec] = {
     spec.name: spec
     for spec in (
@@ -89,6 +101,22 @@ LANGUAGES: dict[str, LanguageSpec] = {
             (".js", ".mjs", ".cjs", ".jsx"),
             _javascript,
             scanner="javascript",
+        ),
+        LanguageSpec(
+            "typescript",
+            "tree_sitter_typescript",
+            (".ts", ".mts", ".cts"),
+            _typescript,
+            scanner="typescript",
+            function="language_typescript",
+        ),
+        LanguageSpec(
+            "tsx",
+            "tree_sitter_typescript",
+            (".tsx",),
+            _tsx,
+            scanner="typescript",
+            function="language_tsx",
         ),
     )
 }

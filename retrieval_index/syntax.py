@@ -31,6 +31,19 @@ class Nodes:
     wrappers: frozenset[str] = frozenset()
 
 
+_TYPESCRIPT = Nodes(
+    functions=frozenset({
+        "function_declaration", "generator_function_declaration", "method_definition", "function_signature",
+        "type_alias_declaration",
+    }),
+    classes=frozenset({
+        "class_declaration", "abstract_class_declaration", "interface_declaration", "enum_declaration",
+    }),
+    comments=frozenset({"comment"}),
+    imports=frozenset({"import_statement"}),
+    wrappers=frozenset({"export_statement", "ambient_declaration"}),
+)  # fmt: skip
+
 NODES = {
     "python": Nodes(
         functions=frozenset({"function_definition"}),
@@ -65,6 +78,8 @@ NODES = {
         imports=frozenset({"import_statement"}),
         wrappers=frozenset({"export_statement"}),
     ),
+    "typescript": _TYPESCRIPT,
+    "tsx": _TYPESCRIPT,
 }  # fmt: skip
 
 _NAMES = re.compile(r"[^\W\d]\w*", re.UNICODE)

@@ -88,7 +88,7 @@ def target_file(language: Language, tokens: Iterable[bytes]) -> bytes:
     spec = importlib.util.find_spec(f"{language.spec.wheel}._binding")
     assert spec is not None
     assert spec.origin is not None
-    texts = [spec.origin.encode(), language.spec.scanner.encode()]
+    texts = [spec.origin.encode(), language.spec.function.encode(), language.spec.scanner.encode()]
     parts = [*map(_text, texts), _rule_tables(language.tables), _sequence(map(_text, tokens))]
     return b"".join(parts)
 
@@ -96,7 +96,8 @@ def target_file(language: Language, tokens: Iterable[bytes]) -> bytes:
 def _rule_tables(tables: RuleTables) -> bytes:
     return b"".join([
         _numbers("H", tables.pseudo_base), _numbers("H", tables.reserved),
-        _numbers("H", tables.unreserved), _text(tables.blanks),
+        _numbers("H", tables.unreserved), _numbers("H", tables.word_places), _numbers("H", tables.word_marks),
+        _text(tables.blanks),
         *(_sequence(map(_text, texts)) for texts in (tables.endings, tables.openers, tables.block_openers)),
         _sequence(_numbers("I", ends) for ends in tables.character_sets),
         _numbers("H", tables.glued), _numbers("H", tables.line_comments), _numbers("H", tables.line_ends),

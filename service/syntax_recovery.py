@@ -26,6 +26,8 @@ _ENCLOSURES: dict[str, tuple[str, ...]] = {
     "java": ("", "class a{", "class a{void a(){while(true){"),
     "go": ("", "package a\n", "package a\nfunc a(){for{"),
     "javascript": ("", "class a{", "async function*a(){for(;;){"),
+    "typescript": ("", "class a{", "interface a{", "async function*a(){for(;;){"),
+    "tsx": ("", "class a{", "interface a{", "async function*a(){for(;;){"),
 }
 
 

@@ -5,6 +5,7 @@ from benchmarks.grammar_oracles.go_parser import GoOracle
 from benchmarks.grammar_oracles.javac import JavacOracle
 from benchmarks.grammar_oracles.node import NodeOracle
 from benchmarks.grammar_oracles.oracle import Finding, Oracle, OracleMissingError, Verdict
+from benchmarks.grammar_oracles.typescript import TsxOracle, TypeScriptOracle
 
 __all__ = [
     "ORACLES",
@@ -15,11 +16,20 @@ __all__ = [
     "NodeOracle",
     "Oracle",
     "OracleMissingError",
+    "TsxOracle",
+    "TypeScriptOracle",
     "Verdict",
     "open_oracle",
 ]
 
-ORACLES = {"python": CPythonOracle, "java": JavacOracle, "go": GoOracle, "javascript": NodeOracle}
+ORACLES = {
+    "python": CPythonOracle,
+    "java": JavacOracle,
+    "go": GoOracle,
+    "javascript": NodeOracle,
+    "typescript": TypeScriptOracle,
+    "tsx": TsxOracle,
+}
 
 
 def open_oracle(language: str) -> Oracle:

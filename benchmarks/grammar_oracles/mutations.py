@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 
 from tree_sitter import Language, Node, Parser
 
+from grammar import LANGUAGES
+
 MAX_PIECE = 4000
 _KINDS = ("delete", "duplicate", "replace", "insert", "swap")
 
@@ -25,7 +27,8 @@ class Pieces:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        capsule = importlib.import_module(f"tree_sitter_{language}").language()
+        spec = LANGUAGES[language]
+        capsule = getattr(importlib.import_module(spec.wheel), spec.function)()
         self._parser = Parser(Language(capsule))  # pyright: ignore[reportDeprecated]
 
     def is_clean(self, text: bytes) -> bool:

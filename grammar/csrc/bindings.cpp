@@ -48,6 +48,8 @@ RuleTables rule_tables_of(nb::handle h) {
     t.pseudo_base = nb::cast<std::vector<u16>>(h.attr("pseudo_base"));
     t.reserved = nb::cast<std::vector<u16>>(h.attr("reserved"));
     t.unreserved = nb::cast<std::vector<u16>>(h.attr("unreserved"));
+    t.word_places = nb::cast<std::vector<u16>>(h.attr("word_places"));
+    t.word_marks = nb::cast<std::vector<u16>>(h.attr("word_marks"));
     t.endings = texts_of(h.attr("endings"));
     t.openers = texts_of(h.attr("openers"));
     t.block_openers = texts_of(h.attr("block_openers"));

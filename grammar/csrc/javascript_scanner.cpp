@@ -3,8 +3,12 @@
 namespace codefusion {
 namespace {
 
-// Order of the external tokens in tree-sitter-javascript; html_comment is never emitted, the others are the lexer's own.
-enum External : u32 { kSemicolon, kTemplateChars, kQuestionMark, kHtmlComment, kLogicalOr, kEscape, kRegex, kJsxText };
+// Order of the external tokens in tree-sitter-javascript and, with one more that nothing is emitted for,
+// tree-sitter-typescript; html_comment is never emitted, the others are the lexer's own.
+enum External : u32 {
+    kSemicolon, kTemplateChars, kQuestionMark, kHtmlComment, kLogicalOr, kEscape, kRegex, kJsxText, kSignatureEnd
+};
+constexpr u32 kJavaScriptTokens = 8, kTypeScriptTokens = 10;
 
 enum Kind : u8 {
     kInternal,      // the grammar's own lexer
@@ -20,9 +24,19 @@ enum Kind : u8 {
     kWord,          // the same, `detail` characters of "instanceof"
     kQuestion,
     kQuestionDot,   // `?.` is the lexer's, unless a digit follows
+    kQuestionBlank,  // with types: what follows tells an optional parameter's `?` from an operator
     kTemplate,      // fresh: the text is still empty
     kTemplateDollar,
     kJsx,           // fresh: nothing but line breaks and the blanks behind them; newline_mode 1: one is the last
+};
+
+// Where a semicolon comes otherwise than is usual; `detail` between lexemes.
+enum Where : u16 {
+    kAtCalls = 1,     // a line break ends the statement before ( [ `, too
+    kAtMembers = 2,   // before ( [ * and the word `in`
+    kNotAtBody = 4,   // not before {
+    kNotAtBrace = 8,  // not before }
+    kAtTypes = 16,    // before <
 };
 
 enum Between : u8 { kMayInsert = 1, kMayAsk = 2, kCrossedLine = 4 };
@@ -60,6 +74,9 @@ bool goes_on(u32 c) {
     }
 }
 
+// Behind the `?` of an optional parameter.
+bool ends_parameter(u32 c) { return c == ':' || c == ')' || c == ','; }
+
 // Gives the text back to the grammar's lexer: `begun`, which has been read, and then c.
 LexOutcome as_internal(const Lexer& lexer, LexState& s, std::string_view begun, u32 c, u32 char_start, u32 next_offset) {
     s.kind = kInternal;
@@ -83,7 +100,8 @@ std::string_view begun_text(const LexState& s) {
         case kSlash: return "/";
         case kBegun: return {std::char_traits<char>::find(kSigns, 4, static_cast<char>(s.detail)), 1};
         case kWord: return std::string_view(kInstanceof, s.detail);
-        case kQuestion: return "?";
+        case kQuestion:
+        case kQuestionBlank: return "?";
         case kQuestionDot: return "?.";
         case kTemplateDollar: return "$";
         default: return {};
@@ -92,13 +110,33 @@ std::string_view begun_text(const LexState& s) {
 
 }  // namespace
 
-JavaScriptScanner::JavaScriptScanner(const ts::Language* language) : language_(language) {
+JavaScriptScanner::JavaScriptScanner(const ts::Language* language, bool has_types)
+    : language_(language), has_types_(has_types) {
     const auto& e = language->external_scanner;
-    if (language->external_token_count != 8) throw GrammarError("expected tree-sitter-javascript's external tokens");
+    if (language->external_token_count != (has_types ? kTypeScriptTokens : kJavaScriptTokens))
+        throw GrammarError("expected the external tokens of tree-sitter-javascript or tree-sitter-typescript");
     semicolon_ = e.symbol_map[kSemicolon];
     template_chars_ = e.symbol_map[kTemplateChars];
     question_ = e.symbol_map[kQuestionMark];
     jsx_text_ = e.symbol_map[kJsxText];
+}
+
+std::vector<u32> JavaScriptScanner::state_flags(const ParseTable& table) const {
+    if (!has_types_) return {};
+    const auto terminal_of = [&](const char* name) {
+        for (u32 t = 0; t < table.num_terminals; t++)
+            if (t != question_ && table.symbol_name(t) == name) return t;
+        throw GrammarError(std::string("expected a terminal ") + name);
+    };
+    const u32 brace = terminal_of("}"), question = terminal_of("?"), logical_or = terminal_of("||");
+    const auto ways = [&](u32 state, u32 terminal) {
+        const Cell& c = table.cell(state, terminal);
+        return (c.shift != kNoSymbol) + c.num_reductions;
+    };
+    std::vector<u32> flags(table.num_states);
+    for (u32 s = 1; s < table.num_states; s++)
+        if (ways(s, question) != 0 && ways(s, logical_or) == 0) flags[s] = kNameEnds | (ways(s, brace) > 1 ? kPatternEnds : 0);
+    return flags;
 }
 
 bool JavaScriptScanner::valid(const Lexer& lexer, ModeId mode, u32 external) const {
@@ -124,7 +162,13 @@ void JavaScriptScanner::start(const Lexer& lexer, ModeId mode, LexState& s) cons
     }
     s.kind = kBlanks;
     s.newline_mode = static_cast<u8>((may_insert ? kMayInsert : 0) | (may_ask ? kMayAsk : 0));
-    s.detail = (flags & kLineEnds) != 0;
+    s.detail = (flags & kLineEnds) != 0 ? kAtCalls : 0;
+    if (has_types_) {
+        if (!valid(lexer, mode, kLogicalOr)) s.detail |= kAtMembers;  // behind a type or a member's name, not an operand
+        if (valid(lexer, mode, kSignatureEnd)) s.detail |= kNotAtBody;
+        if ((flags & kPatternEnds) != 0) s.detail |= kNotAtBrace;
+        if ((s.detail & kAtMembers) != 0 && (flags & kNameEnds) == 0) s.detail |= kAtTypes;
+    }
     if (may_insert && (flags & kLineCrossed) != 0) {
         s.kind = kLine;
         s.newline_mode |= kCrossedLine;
@@ -161,7 +205,8 @@ LexOutcome JavaScriptScanner::read_between(const Lexer& lexer, LexState& s, u32 
         return kReadOn;
     }
     if (is_blank(lexer, s, c)) return kReadOn;
-    if (may_insert && (c == '}' || c == kEndOfText)) return lexeme(semicolon_, char_start);
+    const bool at_brace = c == '}' && (s.detail & kNotAtBrace) == 0;
+    if (may_insert && (at_brace || c == kEndOfText)) return lexeme(semicolon_, char_start);
     if (may_insert && c == '/') {
         s.kind = kSlash;
         s.fresh = 0;
@@ -179,10 +224,15 @@ LexOutcome JavaScriptScanner::read_between(const Lexer& lexer, LexState& s, u32 
 
 LexOutcome JavaScriptScanner::read_line(const Lexer& lexer, LexState& s, u32 c, u32 char_start, u32 next_offset) const {
     if (is_line_break(c) || is_blank(lexer, s, c)) return kReadOn;
-    const bool line_ends = s.detail != 0 && (c == '(' || c == '[' || c == '`');
-    if (!line_ends && (c == '/' || c == '?' || goes_on(c))) return read_between(lexer, s, c, char_start, next_offset);
+    const bool line_ends = ((s.detail & kAtCalls) != 0 && (c == '(' || c == '[' || c == '`')) ||
+                           ((s.detail & kAtMembers) != 0 && (c == '(' || c == '[' || c == '*')) ||
+                           ((s.detail & kAtTypes) != 0 && c == '<');
+    const bool is_body = c == '{' && (s.detail & kNotAtBody) != 0;
+    if (!line_ends && (c == '/' || c == '?' || is_body || c == '}' || goes_on(c)))
+        return read_between(lexer, s, c, char_start, next_offset);
     const bool is_sign = c == '.' || c == '+' || c == '-' || c == '!';
-    if (!is_sign && c != 'i') return lexeme(semicolon_, char_start);
+    const bool may_be_in = c == 'i' && (s.detail & kAtMembers) == 0;
+    if (!is_sign && !may_be_in) return lexeme(semicolon_, char_start);
     s.kind = is_sign ? kBegun : kWord;
     s.detail = is_sign ? static_cast<u16>(c) : 1;
     s.fresh = 0;
@@ -237,8 +287,18 @@ LexOutcome JavaScriptScanner::read_begun(const Lexer& lexer, LexState& s, u32 c,
                 s.kind = kQuestionDot;
                 return kReadOn;
             }
-            is_accepted = c != '?';
+            if (has_types_ && is_blank(lexer, s, c)) {
+                s.kind = kQuestionBlank;
+                return kReadOn;
+            }
+            is_accepted = c != '?' && !(has_types_ && ends_parameter(c));
             break;
+        case kQuestionBlank: {
+            if (is_blank(lexer, s, c)) return kReadOn;
+            if (!ends_parameter(c)) return lexeme(s.accepted, s.accept_end);
+            const u32 end = s.accept_end;
+            return as_internal(lexer, s, begun, ' ', end, end + 1);  // the lexer's `?` ends there, too
+        }
         default: is_accepted = is_digit(c); break;  // kQuestionDot
     }
     if (is_accepted) return lexeme(s.accepted, s.accept_end);
@@ -308,7 +368,8 @@ TerminalSet JavaScriptScanner::reachable(const Lexer& lexer, const LexState& s) 
             if (s.fresh) r.unite(lexer.reachable_internal(s));
             return r;
         case kTemplateDollar: r.add(template_chars_); break;
-        case kQuestion: r.add(question_); break;
+        case kQuestion:
+        case kQuestionBlank: r.add(question_); break;
         default: break;  // an inserted semicolon: what was read behind it is read again then
     }
     if (s.kind == kTemplateDollar && !s.fresh) return r;
@@ -316,7 +377,8 @@ TerminalSet JavaScriptScanner::reachable(const Lexer& lexer, const LexState& s) 
     t.accepted = kNoSymbol;
     for (const char c : begun_text(s))
         if (lexer.read_internal(t, static_cast<u8>(c), 0, 1).event != LexEvent::kAlive) return r;
-    r.unite(lexer.reachable_internal(t));
+    if (s.kind != kQuestionBlank) r.unite(lexer.reachable_internal(t));
+    else if (t.accepted != kNoSymbol) r.add(t.accepted);
     return r;
 }
 

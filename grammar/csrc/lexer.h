@@ -57,6 +57,8 @@ public:
     virtual LexOutcome read(const Lexer& lexer, LexState& s, u32 code_point, u32 char_start, u32 next_offset) const = 0;
     // Terminals that some continuation ends in.
     virtual TerminalSet reachable(const Lexer& lexer, const LexState& s) const = 0;
+    // Flags of a mode by LR state, beside those that the rules set; empty when there are none.
+    virtual std::vector<u32> state_flags(const ParseTable&) const { return {}; }
     virtual bool uses_lines() const { return false; }
     // What ends the lexeme that is being read, where no lexeme of the grammar's own does; "" where nothing is open.
     virtual const char* ending(const LexState&) const { return ""; }

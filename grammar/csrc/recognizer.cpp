@@ -10,8 +10,9 @@ namespace codefusion {
 std::unique_ptr<Scanner> make_scanner(const std::string& name, const ts::Language* language) {
     if (name.empty()) return nullptr;
     if (name == "python") return std::make_unique<PythonScanner>(language);
-    if (name == "javascript") return std::make_unique<JavaScriptScanner>(language);
-    throw GrammarError("expected scanner 'python', 'javascript' or none, got '" + name + "'");
+    if (name == "javascript") return std::make_unique<JavaScriptScanner>(language, false);
+    if (name == "typescript") return std::make_unique<JavaScriptScanner>(language, true);
+    throw GrammarError("expected scanner 'python', 'javascript', 'typescript' or none, got '" + name + "'");
 }
 
 Language::Language(const ts::Language* grammar, RuleTables r, const std::string& scanner, u32 verify_words)
@@ -25,6 +26,7 @@ Recognizer::Recognizer(const Language& l)
     : language(&l), lexer(l.table.source, l.lexer, &l.rules),
       states(&l.table, &l.rules), forest(&states), names(&l.rules) {
     lexer.attach(&states, make_scanner(l.scanner_name, l.table.source));
+    states.set_state_flags(lexer.scanner ? lexer.scanner->state_flags(l.table) : std::vector<u32>());
     indents.push_back({0, 0, 0});
     if (lexer.keywords.num_states != 0) states.keywords = lexer.keywords.reachable[0];
 }

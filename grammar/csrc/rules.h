@@ -28,6 +28,8 @@ struct RuleTables {
     std::vector<StackRule> rules;
     std::vector<u16> reserved;     // keywords that are never an identifier
     std::vector<u16> unreserved;   // where all of these terminals may stand, the grammar reserves no word
+    std::vector<u16> word_places;  // nonterminals: where one may begin, reserved words are names; none: nowhere
+    std::vector<u16> word_marks;   // terminals behind which they are names, too
     std::vector<LexemeFilter> filters;
     std::vector<std::string> endings;  // texts that a closing may try, beside single lexemes
     std::vector<std::string> openers;  // texts that may be put before right context, see opening.h

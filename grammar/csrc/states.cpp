@@ -1,5 +1,6 @@
 #include "states.h"
 
+#include <algorithm>
 #include <map>
 
 namespace codefusion {
@@ -16,6 +17,23 @@ StateTable::StateTable(const ParseTable* t, const RuleTables* r)
     plain_.resize(t->num_states);
     for (u32 y = 0; y < t->num_terminals; y++)
         if (t->is_extra(y)) extras_.add(y);
+}
+
+void StateTable::set_state_flags(std::vector<u32> of_scanner) {
+    state_flags_ = std::move(of_scanner);
+    if (rules->word_places.empty()) return;
+    state_flags_.resize(table->num_states);
+    std::vector<bool> behind_mark(table->num_states);
+    for (u32 s = 1; s < table->num_states; s++)
+        for (const u16 mark : rules->word_marks)
+            if (const u16 to = table->cell(s, mark).shift; to != kNoSymbol) behind_mark[to] = true;
+    for (u32 s = 1; s < table->num_states; s++) {
+        const Cell& name = table->cell(s, table->keyword_capture);
+        const bool begins = std::any_of(rules->word_places.begin(), rules->word_places.end(),
+                                        [&](u16 place) { return table->go_to(s, place) != 0; });
+        // Where a name is no lexeme to shift yet, the state behind the reductions knows.
+        if (name.shift == kNoSymbol || name.num_reductions != 0 || begins || behind_mark[s]) state_flags_[s] |= kWordsAreNames;
+    }
 }
 
 const StateTable::Plain& StateTable::plain(u16 lr) {
@@ -53,7 +71,8 @@ ModeId StateTable::mode_for(LexMode lex, u32 flags) {
         id = static_cast<u32>(modes_.size());
         if (id >= 0xffff) throw GrammarError("too many lexer modes");
         Mode m{lex, flags, table->reserved_words(lex.reserved_set)};
-        for (u16 w : rules->reserved) m.reserved.add(w);
+        if ((flags & kWordsAreNames) == 0)
+            for (u16 w : rules->reserved) m.reserved.add(w);
         modes_.push_back(m);
         mode_ids_.put(key, id);
     }
@@ -86,7 +105,7 @@ StateId StateTable::intern(u16 lr, ContextId context) {
     const auto may_stand = [&](u16 t) { return table->cell(lr, t).shift != kNoSymbol || table->cell(lr, t).num_reductions > 0; };
     const auto& free = rules->unreserved;
     if (!free.empty() && std::all_of(free.begin(), free.end(), may_stand)) lex.reserved_set = 0;
-    s.mode = mode_for(lex, contexts_.lex_flags(context));
+    s.mode = mode_for(lex, contexts_.lex_flags(context) | (state_flags_.empty() ? 0 : state_flags_[lr]));
     const Plain& p = plain(lr);
     s.grammar_shifts = p.shifts;
     for (u32 y = 0; y < num_terminals_all; y++) {

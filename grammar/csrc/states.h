@@ -14,7 +14,7 @@ using ModeId = u16;
 // How lexing starts in a refined state.
 struct Mode {
     LexMode lex;
-    u32 flags;  // what the rules tell the scanner
+    u32 flags;  // what the rules tell the scanner, and what it wants to know of the LR state
     TerminalSet reserved;
 };
 
@@ -69,6 +69,8 @@ public:
     bool is_in_line(ModeId m) const {
         return rules->in_line_flag == 0 ? modes_[m].flags == 0 : (modes_[m].flags & rules->in_line_flag) != 0;
     }
+    // Adds flags by LR state: the scanner's (or none), and where reserved words are names.
+    void set_state_flags(std::vector<u32> of_scanner);
     u16 bad;                         // the pseudo-terminal of refused lexemes
 
 private:
@@ -80,6 +82,8 @@ private:
     std::vector<RefinedState> states_;
     std::vector<StateReduction> reductions_;
     std::vector<Mode> modes_;
+    static constexpr u32 kWordsAreNames = 1u << 15;  // of a mode
+    std::vector<u32> state_flags_;  // by LR state; empty: none
     // What depends on the LR state alone, made once: terminals shifted, reductions with their lookaheads.
     struct Plain {
         TerminalSet shifts;

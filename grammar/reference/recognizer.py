@@ -225,7 +225,7 @@ def _make_scanner(name: str, table: ParseTable) -> Scanner:
             return WheelScanner(table)
         case "python":
             return PythonScanner(table)
-        case "javascript":
+        case "javascript" | "typescript":
             return JavaScriptScanner(table)
         case _:
             return NoScanner()

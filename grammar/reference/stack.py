@@ -118,6 +118,8 @@ class Parser:
         self.table, self.rules = table, StackRules(tables, num_terminals)
         self._num_terminals, self._pseudo_base = num_terminals, tables.pseudo_base
         self._reserved, self._unreserved = frozenset(tables.reserved), tables.unreserved
+        self._word_places, self._word_marks = tables.word_places, tables.word_marks
+        self._words_are_names = functools.cache(self._are_words_names)
         # Where line breaks matter: a comment ends its line, so it may stand only where the line may end, too.
         self._line_ends, self._comments = tables.line_ends, frozenset(tables.line_comments)
         self._in_line_flag = tables.in_line_flag
@@ -212,12 +214,35 @@ class Parser:
         return self.table.has_actions(state, keyword) or self._is_reserved(state, keyword)
 
     def _is_reserved(self, state: int, keyword: int) -> bool:
-        if keyword in self._reserved:
+        if keyword in self._reserved and not self._words_are_names(state):
             return True
         return keyword in self.table.reserved(state) and not self._is_unreserved(state)
 
     def _is_unreserved(self, state: int) -> bool:
         return bool(self._unreserved) and all(self.table.actions(state, name) for name in self._unreserved)
+
+    def _are_words_names(self, state: int) -> bool:
+        """Say whether reserved words are names in a state (LanguageRules.word_places)."""
+        if not self._word_places:
+            return False
+        capture = self.table.grammar.language.keyword_capture_token
+        actions = self.table.actions(state, capture)
+        # Where a name is no lexeme to shift yet, the state behind the reductions knows.
+        is_shifted = len(actions) == 1 and isinstance(actions[0], Shift)
+        return (
+            not is_shifted
+            or self._is_behind_mark(state)
+            or any(self.table.goto(state, place) for place in self._word_places)
+        )
+
+    @functools.cached_property
+    def _behind_marks(self) -> frozenset[int]:
+        states = range(START_STATE, self.table.grammar.language.state_count)
+        cells = (self.table.actions(state, mark) for mark in self._word_marks for state in states)
+        return frozenset(action.state for actions in cells for action in actions if isinstance(action, Shift))
+
+    def _is_behind_mark(self, state: int) -> bool:
+        return state in self._behind_marks
 
     def _base(self, terminal: int) -> int:
         if terminal < self._num_terminals:

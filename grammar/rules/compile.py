@@ -80,6 +80,8 @@ class RuleTables:
     rules: list[StackTable] = field(default_factory=list[StackTable])
     reserved: list[int] = field(default_factory=list[int])
     unreserved: list[int] = field(default_factory=list[int])
+    word_places: list[int] = field(default_factory=list[int])
+    word_marks: list[int] = field(default_factory=list[int])
     lexeme_filters: list[LexemeTable] = field(default_factory=list[LexemeTable])
     blanks: bytes = b""
     endings: list[bytes] = field(default_factory=list[bytes])
@@ -122,6 +124,12 @@ def compile_rules(rules: LanguageRules, symbols: SymbolNames) -> RuleTables:
         reserved=[i for word in rules.reserved for i in _known(symbols.terminals(word), word, "reserved")],
         unreserved=[
             i for name in rules.unreserved for i in _known(symbols.terminals(name), name, "unreserved")
+        ],
+        word_places=[
+            i for name in rules.word_places for i in _known(symbols.nonterminals(name), name, "word places")
+        ],
+        word_marks=[
+            i for name in rules.word_marks for i in _known(symbols.terminals(name), name, "word marks")
         ],
         lexeme_filters=[
             *(_lexeme_table(rule, symbols) for rule in rules.lexeme_rules),

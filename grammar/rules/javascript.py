@@ -20,12 +20,16 @@ _DIGITS = "[0-9](_?[0-9])*"
 _EXPONENT = f"[eE][+-]?{_DIGITS}"
 _WHOLE = "(0|[1-9](_?[0-9])*)"
 
+# Without the forms that only sloppy code has.
+NUMBERS = (
+    rf"{_WHOLE}(\.({_DIGITS})?)?({_EXPONENT})?|\.{_DIGITS}({_EXPONENT})?|{_WHOLE}n"
+    r"|0[xX][0-9a-fA-F](_?[0-9a-fA-F])*n?|0[oO][0-7](_?[0-7])*n?|0[bB][01](_?[01])*n?"
+)
+
 LEXEMES = (
     LexemeRule(
         ("number",),
-        rf"{_WHOLE}(\.({_DIGITS})?)?({_EXPONENT})?|\.{_DIGITS}({_EXPONENT})?|{_WHOLE}n"
-        r"|0[xX][0-9a-fA-F](_?[0-9a-fA-F])*n?|0[oO][0-7](_?[0-7])*n?|0[bB][01](_?[01])*n?"
-        rf"|0[0-9]+|0[0-9]*[89][0-9]*(\.({_DIGITS})?)?({_EXPONENT})?",
+        rf"{NUMBERS}|0[0-9]+|0[0-9]*[89][0-9]*(\.({_DIGITS})?)?({_EXPONENT})?",
         ("Invalid or unexpected token", "Numeric separators are not allowed at the end of numeric literals"),
     ),
     LexemeRule(

@@ -110,6 +110,8 @@ class LanguageRules:
     reserved  keywords that are never identifiers; names of terminals.
     unreserved  terminals; where all of these names may stand, the grammar's reserved words are names, too. JSX has
               identifiers of its own beside the plain ones: <label class="a" for="b"/>.
+    word_places, word_marks  nonterminals and terminals: where one of the first may begin, and behind one of the others,
+              reserved words are names nevertheless (`a.class`); for grammars that say nothing of reserved words.
     blanks    the only characters that may stand between lexemes.
     extras    terminals that may stand anywhere.
     endings   texts that may be tried to end a program, beside single lexemes: where only a longer one does.
@@ -132,6 +134,8 @@ class LanguageRules:
     lexeme_rules: tuple[LexemeRule, ...] = ()
     reserved: tuple[str, ...] = ()
     unreserved: tuple[str, ...] = ()
+    word_places: tuple[str, ...] = ()
+    word_marks: tuple[str, ...] = ()
     blanks: str = ""
     endings: tuple[str, ...] = ()
     openers: tuple[str, ...] = ()

@@ -75,8 +75,8 @@ class GenerateRequest(RequestModel):
     )
     syntax: Literal["enforce", "off"] | None = Field(
         default=None,
-        description="`enforce`: only code that parses (python, java, go, javascript). Default: `enforce` for these, "
-        "else `off`.",
+        description="`enforce`: only code that parses (python, java, go, javascript, typescript, tsx). "
+        "Default: `enforce` for these, else `off`.",
     )
     candidates: Annotated[int, Field(ge=1)] = Field(
         default=1, description="How many answers to generate; the best one is returned."

@@ -19,12 +19,21 @@ MAX_COMMENT_BYTES = 600  # of one line
 MAX_OPENERS_IN_A_ROW = 12
 MAX_DEPTH = 64
 
-_LINE_COMMENT = {"python": b"#", "java": b"//", "go": b"//", "javascript": b"//"}
+_LINE_COMMENT = {
+    "python": b"#",
+    "java": b"//",
+    "go": b"//",
+    "javascript": b"//",
+    "typescript": b"//",
+    "tsx": b"//",
+}
 _MARKERS = {
     "python": (b"#",),
     "java": (b"//", b"/*"),
     "go": (b"//", b"/*"),
     "javascript": (b"//", b"/*"),
+    "typescript": (b"//", b"/*"),
+    "tsx": (b"//", b"/*"),
 }
 
 

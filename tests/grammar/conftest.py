@@ -85,9 +85,44 @@ do i = (j, a) / 2; while (i > 1)
 lines */ module.exports = i
 """
 JSX = JAVASCRIPT + b'const p = () => <p id="q" {...o}>text {i} <br/>\n</p>\n'
+TYPESCRIPT = b"""import a, { type B, c as d } from 'e'
+import type { F } from "f"
+
+/** A shop. */
+@injected({ a: 1 })
+export abstract class Shop<T extends Item = Item> extends Base<T> implements Shelf {
+  static #count = 0x1F
+  private readonly items?: T[] = []
+  name!: string; [key: string]: unknown
+  constructor(public size: number, @Inject(a) private b?: c) { super(size); this.name ??= `n${size}\\u{e9}` }
+  abstract load<K extends keyof T>(key: K, ...rest: T[K][]): Promise<T | undefined>
+  get count(): number { return this.items!.length as number }
+  static async *all({ url, n = 1_0.5e3 }: Query, [x, , y]: number[] = []) { for await (const r of f(url)) yield r?.[0] }
+}
+interface Shelf extends A.B<C>, D {
+  (x: string): void; new (): Shelf
+  readonly on?: (event: 'a' | -1, { x }: { x: number }) => asserts event is E
+  method(): this
+  class: Record<string, [a: b, out?: c, ...d: e[]]> }
+type Unwrapped<T> = T extends Promise<infer U>[] ? { -readonly [K in keyof T as `a${K}`]-?: T[K] }
+  : typeof a.b | (() => void)
+declare module 'g' { export default function h(this: any, x?: string): x is "y" }
+namespace N.M { export const enum Color { Red = 1 << 2, Green = 'green' } }
+function over(a: string): void
+function over(a: any) {
+  outer: while (a) { try { f<T>(a++, ...b) } catch (e: unknown) { break outer } finally { g() } } }
+const f = async <T>(x: T): Promise<T> => { await x; return x satisfies T }
+let [i, j]: number[] = [1, 2], k = i > 1 ? (a?: b): c => a : function () {}
+for (const key in { i, 'k': /[/"]+/gi, m() { return !i }, ...a }) switch (key) { case "a": default: throw new Error }
+export { f, type Shelf as default }; export = f
+"""
+TSX = (
+    TYPESCRIPT.replace(b"<T>(x", b"<T,>(x")
+    + b'const p = <T,>(a: T) => <p id="q" class={b} {...o}>text {i} <A<B> c /><br/>\n</p>\n'
+)
 
 
-@pytest.fixture(scope="session", params=["python", "java", "go", "javascript"])
+@pytest.fixture(scope="session", params=["python", "java", "go", "javascript", "typescript", "tsx"])
 def language(request: pytest.FixtureRequest) -> Language:
     return load_language(request.param)
 
@@ -104,7 +139,8 @@ def stdlib_files(count: int, seed: int, limit: int = 30_000) -> list[bytes]:
 
 def sources(name: str, seed: int = 1) -> list[bytes]:
     """Texts that the language's own parser accepts."""
-    return {"python": stdlib_files(12, seed, 12_000), "java": [JAVA], "go": [GO], "javascript": [JSX]}[name]
+    texts = {"java": JAVA, "go": GO, "javascript": JSX, "typescript": TYPESCRIPT, "tsx": TSX}
+    return stdlib_files(12, seed, 12_000) if name == "python" else [texts[name]]
 
 
 def vocabulary_of(texts: list[bytes], size: int, seed: int) -> TokenVocabulary:

@@ -140,7 +140,9 @@ def test_what_is_accepted_tree_sitter_parses_without_an_error(name: str, text: b
 
 
 def test_an_unknown_language_names_the_known_ones() -> None:
-    with pytest.raises(UnknownLanguageError, match="expected one of python, java, go, javascript"):
+    with pytest.raises(
+        UnknownLanguageError, match="expected one of python, java, go, javascript, typescript, tsx"
+    ):
         load_language("cobol")
 
 

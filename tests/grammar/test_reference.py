@@ -10,6 +10,7 @@ import pytest
 from tree_sitter import Language as TreeSitterLanguage
 from tree_sitter import Parser
 
+from grammar import LANGUAGES
 from grammar.errors import AmbiguityError
 from grammar.reference import recognizer as recognizer_module
 from grammar.reference.language import ReferenceLanguage, load_reference
@@ -18,7 +19,7 @@ from grammar.rules.compile import SymbolNames, compile_rules
 from grammar.rules.model import LanguageRules, StackRule
 from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, stdlib_files
 
-NAMES = ("python", "java", "go", "javascript")
+NAMES = ("python", "java", "go", "javascript", "typescript", "tsx")
 PYTHON = b"""@d(1)
 async def f(a, b: int = 0x1F, *c, **d) -> x.y:
     '''doc'''
@@ -45,7 +46,23 @@ SMALL_JAVASCRIPT = b"""async function f(a, { b } = {}) {
 }
 let g = class { #p = () => {} }
 """
-SMALL = {"python": PYTHON, "java": SMALL_JAVA, "go": SMALL_GO, "javascript": SMALL_JAVASCRIPT}
+SMALL_TYPESCRIPT = b"""async function f<T extends A>(a: T[], { b }: { b?: B } = {}): Promise<T> {
+  for (const x of a!) await x?.y as C<D>
+  return (c?: number, d: 'e' | null = null): void => {}
+}
+abstract class G implements H { private readonly i!: j; abstract k(): l; class = 1 }
+interface M { n: o
+  [p: string]: q, r?(s): t }
+"""
+SMALL_TSX = SMALL_TYPESCRIPT + b"let u = <v w='x' {...y}>{z} a<b/></v>\n"
+SMALL = {
+    "python": PYTHON,
+    "java": SMALL_JAVA,
+    "go": SMALL_GO,
+    "javascript": SMALL_JAVASCRIPT,
+    "typescript": SMALL_TYPESCRIPT,
+    "tsx": SMALL_TSX,
+}
 PIECES = [b"", b";", b")", b"}", b" x ", b"\n", b",", b"(", b"{", b"[", b"]", b":", b"=", b'"', b"'", b"  ", b"\t",
           b".", b"if ", b"else", b"return", b"class ", b"for", b" in ", b"0", b"*", b"#", b"/*", b"//", b"\\", b"->",
           b"<", b">", b"@", b"import ", b"\r\n", b"print ", b"match ", b"type ", b"async ", b"lambda", b'f"', b"`",
@@ -54,7 +71,8 @@ PIECES = [b"", b";", b")", b"}", b" x ", b"\n", b",", b"(", b"{", b"[", b"]", b"
 
 @functools.cache
 def parser(name: str) -> Parser:
-    capsule: object = importlib.import_module(f"tree_sitter_{name}").language()
+    spec = LANGUAGES[name]
+    capsule: object = getattr(importlib.import_module(spec.wheel), spec.function)()
     return Parser(TreeSitterLanguage(capsule))
 
 
@@ -77,6 +95,8 @@ def test_without_rules_it_accepts_what_tree_sitter_parses_without_an_error(name:
         "java": [JAVA, SMALL_JAVA],
         "go": [GO, SMALL_GO],
         "javascript": [JAVASCRIPT, SMALL_JAVASCRIPT],
+        "typescript": [SMALL_TYPESCRIPT],
+        "tsx": [SMALL_TSX],
     }[name]
     assert all(load_recognizer(name, rules=False).can_end(text) for text in texts)
     accepted = 0

@@ -11,6 +11,7 @@ from ctypes import POINTER, c_void_p, cast
 
 import pytest
 
+from grammar import LANGUAGES
 from grammar.errors import NotRegularError, UnknownAbiError
 from grammar.reference.lex_automaton import LexAutomaton, sample_characters
 from grammar.reference.parse_table import END, START_STATE, ParseTable, Reduce, Shift
@@ -18,12 +19,13 @@ from grammar.reference.stack import Stack
 from grammar.reference.tree_sitter_abi import CompiledGrammar, TSLanguage, TSLexer
 from grammar.reference.wheel_lexer import TextReader, WheelLexer
 
-NAMES = ("python", "java", "go", "javascript")
+NAMES = ("python", "java", "go", "javascript", "typescript", "tsx")
 
 
 @functools.cache
 def grammar(name: str) -> CompiledGrammar:
-    return CompiledGrammar(importlib.import_module(f"tree_sitter_{name}").language())
+    spec = LANGUAGES[name]
+    return CompiledGrammar(getattr(importlib.import_module(spec.wheel), spec.function)())
 
 
 @functools.cache

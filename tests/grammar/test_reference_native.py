@@ -8,7 +8,7 @@ import pytest
 
 from grammar import SyntaxMatcher, TokenVocabulary, can_end, is_viable_prefix, load_language
 from grammar.reference.recognizer import load_recognizer
-from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, allowed_ids
+from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, TSX, TYPESCRIPT, allowed_ids
 
 PYTHON = """async def f(a, b=0x1F, *c, **d) -> x.y:
     '''doc'''
@@ -20,8 +20,15 @@ PYTHON = """async def f(a, b=0x1F, *c, **d) -> x.y:
     print(a is not b, end='')
 class A(B[int]): x: int = [y for z in (1, 2) if y]
 """.encode()
-TEXTS = {"python": PYTHON, "java": JAVA, "go": GO, "javascript": JAVASCRIPT}
 JSX = b"const a = (b) =>\n  <div class='c' for={b} {...d} x-y:if=''>t {b} &amp; <this.a default/></div>;\nreturn <b/>\n"
+TEXTS = {
+    "python": PYTHON,
+    "java": JAVA,
+    "go": GO,
+    "javascript": JAVASCRIPT,
+    "typescript": TYPESCRIPT,
+    "tsx": TSX,
+}
 PIECES = [
     *";){}([],:=.#*<>@0`\"'\t\n\r\fé漢😀",
     "->", "...", "/*", "//", " x ", "  ", "\n    ", "\r\n", 'f"', "b'", "1_", "e+",

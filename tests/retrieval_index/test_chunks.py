@@ -77,6 +77,19 @@ def test_javascript_has_its_own() -> None:
     assert chunks[1].imports == ("import { a } from 'b'",)
 
 
+def test_typescript_has_its_own() -> None:
+    text = (
+        "import { a } from 'b'\n\n// c\nexport function d(e: F): void {\n  a()\n}\n\n"
+        "export interface G {\n  h: i\n}\n\nabstract class E {\n  f() {\n    a()\n  }\n}\n"
+    )
+    chunks = chunk_text("e.ts", "typescript", text)
+    assert_law(text, chunks)
+    assert [(c.kind, c.symbol) for c in chunks] == [
+        ("block", ""), ("function", "d"), ("class", "G"), ("class", "E"), ("function", "E.f"),
+    ]  # fmt: skip
+    assert chunks[1].imports == ("import { a } from 'b'",)
+
+
 def test_a_long_function_is_cut_where_an_outer_statement_begins() -> None:
     body = "".join(f"    if x{n}:\n        a = {n}\n        b = {n}\n" for n in range(200))
     text = f"def long():\n{body}"

@@ -202,7 +202,7 @@ async def test_enforcing_a_language_without_a_grammar_names_those_with_one(in_pr
     assert answer.status_code == 400
     assert (
         error["message"]
-        == "language: syntax \"enforce\" is served for python, java, go, javascript; got 'rust'."
+        == "language: syntax \"enforce\" is served for python, java, go, javascript, typescript, tsx; got 'rust'."
     )
     assert (error["param"], error["code"]) == ("language", "language_without_mask")
 
@@ -259,7 +259,7 @@ async def test_a_masked_completion_needs_its_language(in_process: Serve) -> None
         )
     error = answer.json()["error"]
     assert (error["param"], answer.status_code) == ("codefusion.language", 400)
-    assert "python, java, go, javascript" in error["message"]
+    assert "python, java, go, javascript, typescript, tsx" in error["message"]
 
 
 @pytest.mark.parametrize("stream", [False, True])

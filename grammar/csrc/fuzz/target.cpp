@@ -47,15 +47,15 @@ struct ModuleDefinition {
     const Method* methods;
 };
 
-const ts::Language* open_grammar(const std::string& library) {
+const ts::Language* open_grammar(const std::string& library, const std::string& function) {
     void* handle = dlopen(library.c_str(), RTLD_LAZY | RTLD_LOCAL);
     if (handle == nullptr) fail(dlerror());
     void* init = dlsym(handle, "PyInit__binding");
     if (init == nullptr) fail(library + " is not the module of a grammar wheel");
     const auto* module = reinterpret_cast<const ModuleDefinition* (*)()>(init)();
     for (const Method* m = module->methods; m != nullptr && m->name != nullptr; m++)
-        if (std::string_view(m->name) == "language") return static_cast<const ts::Language*>(m->call(nullptr, nullptr));
-    fail(library + " has no function 'language'");
+        if (m->name == function) return static_cast<const ts::Language*>(m->call(nullptr, nullptr));
+    fail(library + " has no function '" + function + "'");
 }
 
 template <class T>
@@ -97,6 +97,8 @@ RuleTables rule_tables_of(Reader& r) {
     t.pseudo_base = array_of<u16>(r);
     t.reserved = array_of<u16>(r);
     t.unreserved = array_of<u16>(r);
+    t.word_places = array_of<u16>(r);
+    t.word_marks = array_of<u16>(r);
     t.blanks = r.text();
     for (auto* texts : {&t.endings, &t.openers, &t.block_openers})
         for (u64 n = r.value<u64>(); n > 0; n--) texts->push_back(r.text());
@@ -128,10 +130,10 @@ Target read_target() {
     const std::string bytes = read_file();
     try {
         Reader r(bytes.data(), bytes.size());
-        const std::string library = r.text(), scanner = r.text();
+        const std::string library = r.text(), function = r.text(), scanner = r.text();
         RuleTables rules = rule_tables_of(r);
         Target t;
-        t.language = std::make_shared<Language>(open_grammar(library), std::move(rules), scanner, kNumRandomWords);
+        t.language = std::make_shared<Language>(open_grammar(library, function), std::move(rules), scanner, kNumRandomWords);
         t.vocabulary = vocabulary_of(r);
         if (!r.done()) fail("the file is longer than expected");
         return t;
