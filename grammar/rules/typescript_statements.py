@@ -62,6 +62,8 @@ def _shift(state: State, terminal: str) -> State | None:
             return ""
         case ":" if s in ("export", "word"):
             return None
+        case _ if s in ("export", "word") and "=" in terminal and (s, terminal) != ("export", "="):
+            return None
         case '"' | "'" if s == "namespace":
             return None
         case "identifier" if s == "namespace":
@@ -82,6 +84,10 @@ def _not_at_start(below: State, _: State) -> State | None:
 
 def _not_in_block(below: State, _: State) -> State | None:
     return None if below == "block" else _settle(below)
+
+
+def _not_a_word(below: State, top: State) -> State | None:
+    return None if top in ("export", "word") else _settle(below)
 
 
 def _declared(below: State, _: State) -> State | None:
@@ -106,7 +112,7 @@ STARTS = StackRule(
         "_call_signature": lambda below, top: "signature",
         "nested_identifier": lambda below, top: "named" if below == "namespace" else _settle(below),
         "_module": lambda below, top: None if top == "named" else _settle(below),
-        "primary_expression": lambda below, top: None if top in ("export", "word") else _settle(below),
+        **dict.fromkeys(("primary_expression", "_augmented_assignment_lhs"), _not_a_word),
         **dict.fromkeys(("type_arguments", "statement_block"), lambda below, top: ""),
         **dict.fromkeys(("object", "object_pattern"), _not_at_start),
         **dict.fromkeys(
