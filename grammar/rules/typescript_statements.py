@@ -44,6 +44,8 @@ def _shift(state: State, terminal: str) -> State | None:
     match terminal:
         case "{":
             return "block" if s in _BEFORE_BLOCK else ""
+        case "hash_bang_line":
+            return s
         case "=>" if s == "parameters":
             return ""
         case "(" | "<" if s == "name":

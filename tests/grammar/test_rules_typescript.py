@@ -36,7 +36,7 @@ ACCEPTED = {
         "try { a } catch (b) { c } finally { d }", "class A { static { a } static b() {} }",
         "namespace A.B { export let c }", "declare module 'a' { let b }", "declare module 'a'",
         "declare global { let a }", "namespace A\n{ }", "module.exports = { a, b }", "namespace = module",
-        "export as namespace a", "@a({ b: 1, c: 2 }) class D {}",
+        "export as namespace a", "#!/a\nexport = b", "@a({ b: 1, c: 2 }) class D {}",
     ],
     "imports": [
         "import type from 'a'", "import type, { a } from 'b'", "import type { a } from 'b'",
@@ -74,7 +74,8 @@ REFUSED = {
     "';' expected.": ["type A = B || C", "a + b = c", "a || b => c", "() => {} + 1", "() => {}.a", "i++ ++",
                       "a + yield b", "{ a: 1, b: 2 }", "{ 'a': 1 }", "a => { b: 1, c: 2 }", "{ a, b: 1 }",
                       "import typeof a from 'b'"],
-    "Declaration or statement expected.": ["{ ...a }", "function f() {}.a", "class A {}.a", "{ a } = b", "export : a", "export *= a"],
+    "Declaration or statement expected.": ["{ ...a }", "function f() {}.a", "class A {}.a", "{ a } = b", "export : a",
+                                           "export *= a"],
     "An unary expression": ["-a ** b", "typeof a ** b"],
     "Identifier expected.": ["function () {}", "async function () {}", "function <T>() {}", "namespace 'a' {}",
                              "import {typeof a} from 'b'"],
