@@ -20,13 +20,14 @@ Language::Language(const ts::Language* grammar, RuleTables r, const std::string&
     if (scanner.empty() && grammar->external_token_count != 0 && grammar->external_scanner.scan != nullptr)
         throw GrammarError("the grammar has external tokens; expected the name of their scanner");
     rules.prepare(table.num_terminals + static_cast<u32>(rules.pseudo_base.size()), table.num_states);
+    if (const auto own = make_scanner(scanner, grammar)) state_flags = own->state_flags(table);
+    StateTable::add_word_flags(state_flags, table, rules);
 }
 
 Recognizer::Recognizer(const Language& l)
     : language(&l), lexer(l.table.source, l.lexer, &l.rules),
-      states(&l.table, &l.rules), forest(&states), names(&l.rules) {
+      states(&l.table, &l.rules, &l.state_flags), forest(&states), names(&l.rules) {
     lexer.attach(&states, make_scanner(l.scanner_name, l.table.source));
-    states.set_state_flags(lexer.scanner ? lexer.scanner->state_flags(l.table) : std::vector<u32>());
     indents.push_back({0, 0, 0});
     if (lexer.keywords.num_states != 0) states.keywords = lexer.keywords.reachable[0];
 }

@@ -18,6 +18,7 @@ public:
     RuleTables rules;
     LexerTables lexer;
     std::string scanner_name;
+    std::vector<u32> state_flags;  // of the modes, by LR state: what the scanner wants to know; empty: nothing
     u64 fingerprint = 0;         // of everything that decides the language; artefacts carry it
 };
 

@@ -5,9 +5,9 @@
 
 namespace codefusion {
 
-StateTable::StateTable(const ParseTable* t, const RuleTables* r)
+StateTable::StateTable(const ParseTable* t, const RuleTables* r, const std::vector<u32>* state_flags)
     : table(t), rules(r), num_terminals_all(t->num_terminals + static_cast<u32>(r->pseudo_base.size())),
-      bad(static_cast<u16>(num_terminals_all - 1)), contexts_(r, num_terminals_all) {
+      bad(static_cast<u16>(num_terminals_all - 1)), contexts_(r, num_terminals_all), state_flags_(state_flags) {
     if (r->pseudo_base.empty()) throw GrammarError("expected at least the pseudo-terminal 'bad'");
     if (num_terminals_all > TerminalSet::kCapacity)
         throw GrammarError("expected at most " + std::to_string(TerminalSet::kCapacity) + " terminals, got " +
@@ -19,20 +19,19 @@ StateTable::StateTable(const ParseTable* t, const RuleTables* r)
         if (t->is_extra(y)) extras_.add(y);
 }
 
-void StateTable::set_state_flags(std::vector<u32> of_scanner) {
-    state_flags_ = std::move(of_scanner);
-    if (rules->word_places.empty()) return;
-    state_flags_.resize(table->num_states);
-    std::vector<bool> behind_mark(table->num_states);
-    for (u32 s = 1; s < table->num_states; s++)
-        for (const u16 mark : rules->word_marks)
-            if (const u16 to = table->cell(s, mark).shift; to != kNoSymbol) behind_mark[to] = true;
-    for (u32 s = 1; s < table->num_states; s++) {
-        const Cell& name = table->cell(s, table->keyword_capture);
-        const bool begins = std::any_of(rules->word_places.begin(), rules->word_places.end(),
-                                        [&](u16 place) { return table->go_to(s, place) != 0; });
+void StateTable::add_word_flags(std::vector<u32>& flags, const ParseTable& table, const RuleTables& rules) {
+    if (rules.word_places.empty()) return;
+    flags.resize(table.num_states);
+    std::vector<bool> behind_mark(table.num_states);
+    for (u32 s = 1; s < table.num_states; s++)
+        for (const u16 mark : rules.word_marks)
+            if (const u16 to = table.cell(s, mark).shift; to != kNoSymbol) behind_mark[to] = true;
+    for (u32 s = 1; s < table.num_states; s++) {
+        const Cell& name = table.cell(s, table.keyword_capture);
+        const bool begins = std::any_of(rules.word_places.begin(), rules.word_places.end(),
+                                        [&](u16 place) { return table.go_to(s, place) != 0; });
         // Where a name is no lexeme to shift yet, the state behind the reductions knows.
-        if (name.shift == kNoSymbol || name.num_reductions != 0 || begins || behind_mark[s]) state_flags_[s] |= kWordsAreNames;
+        if (name.shift == kNoSymbol || name.num_reductions != 0 || begins || behind_mark[s]) flags[s] |= kWordsAreNames;
     }
 }
 
@@ -105,7 +104,7 @@ StateId StateTable::intern(u16 lr, ContextId context) {
     const auto may_stand = [&](u16 t) { return table->cell(lr, t).shift != kNoSymbol || table->cell(lr, t).num_reductions > 0; };
     const auto& free = rules->unreserved;
     if (!free.empty() && std::all_of(free.begin(), free.end(), may_stand)) lex.reserved_set = 0;
-    s.mode = mode_for(lex, contexts_.lex_flags(context) | (state_flags_.empty() ? 0 : state_flags_[lr]));
+    s.mode = mode_for(lex, contexts_.lex_flags(context) | (state_flags_->empty() ? 0 : (*state_flags_)[lr]));
     const Plain& p = plain(lr);
     s.grammar_shifts = p.shifts;
     for (u32 y = 0; y < num_terminals_all; y++) {

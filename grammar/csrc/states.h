@@ -37,7 +37,7 @@ struct StateReduction {
 // All refined states met so far. Grows while texts are read; not thread-safe (the engine's lock covers it).
 class StateTable {
 public:
-    StateTable(const ParseTable* table, const RuleTables* rules);
+    StateTable(const ParseTable* table, const RuleTables* rules, const std::vector<u32>* state_flags);
 
     const RefinedState& operator[](StateId s) const { return states_[s]; }
     const Mode& mode(ModeId m) const { return modes_[m]; }
@@ -69,9 +69,10 @@ public:
     bool is_in_line(ModeId m) const {
         return rules->in_line_flag == 0 ? modes_[m].flags == 0 : (modes_[m].flags & rules->in_line_flag) != 0;
     }
-    // Adds flags by LR state: the scanner's (or none), and where reserved words are names.
-    void set_state_flags(std::vector<u32> of_scanner);
     u16 bad;                         // the pseudo-terminal of refused lexemes
+
+    // Adds to a language's flags by LR state where reserved words are names.
+    static void add_word_flags(std::vector<u32>& flags, const ParseTable& table, const RuleTables& rules);
 
 private:
     StateId intern(u16 lr, ContextId context);
@@ -83,7 +84,7 @@ private:
     std::vector<StateReduction> reductions_;
     std::vector<Mode> modes_;
     static constexpr u32 kWordsAreNames = 1u << 15;  // of a mode
-    std::vector<u32> state_flags_;  // by LR state; empty: none
+    const std::vector<u32>* state_flags_;  // of the modes, by LR state; empty: none
     // What depends on the LR state alone, made once: terminals shifted, reductions with their lookaheads.
     struct Plain {
         TerminalSet shifts;

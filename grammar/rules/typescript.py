@@ -17,6 +17,7 @@ from grammar.rules.typescript_expressions import OPERANDS
 from grammar.rules.typescript_lines import HEADERS, LINES, STRINGS
 from grammar.rules.typescript_lists import IMPORTS, MEMBERS
 from grammar.rules.typescript_statements import STARTS
+from grammar.rules.typescript_tags import TAGS
 
 _NUMBERS = LexemeRule(
     ("number",),
@@ -55,6 +56,7 @@ TYPESCRIPT = dataclasses.replace(
 )
 TSX = dataclasses.replace(
     TYPESCRIPT,
+    stack_rules=(*TYPESCRIPT.stack_rules, TAGS),
     openers=OPENERS,
     word_places=(*_WORD_PLACES, "jsx_attribute", "jsx_namespace_name"),
     word_marks=(*_WORD_MARKS, "<", "</"),

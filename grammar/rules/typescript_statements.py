@@ -44,6 +44,8 @@ def _shift(state: State, terminal: str) -> State | None:
     match terminal:
         case "{":
             return "block" if s in _BEFORE_BLOCK else ""
+        case "hash_bang_line":
+            return s
         case "=>" if s == "parameters":
             return ""
         case "(" | "<" if s == "name":
@@ -61,6 +63,8 @@ def _shift(state: State, terminal: str) -> State | None:
         case "namespace" if s == "export as":
             return ""
         case ":" if s in ("export", "word"):
+            return None
+        case _ if s in ("export", "word") and "=" in terminal and (s, terminal) != ("export", "="):
             return None
         case '"' | "'" if s == "namespace":
             return None
@@ -82,6 +86,10 @@ def _not_at_start(below: State, _: State) -> State | None:
 
 def _not_in_block(below: State, _: State) -> State | None:
     return None if below == "block" else _settle(below)
+
+
+def _not_a_word(below: State, top: State) -> State | None:
+    return None if top in ("export", "word") else _settle(below)
 
 
 def _declared(below: State, _: State) -> State | None:
@@ -106,7 +114,7 @@ STARTS = StackRule(
         "_call_signature": lambda below, top: "signature",
         "nested_identifier": lambda below, top: "named" if below == "namespace" else _settle(below),
         "_module": lambda below, top: None if top == "named" else _settle(below),
-        "primary_expression": lambda below, top: None if top in ("export", "word") else _settle(below),
+        **dict.fromkeys(("primary_expression", "_augmented_assignment_lhs"), _not_a_word),
         **dict.fromkeys(("type_arguments", "statement_block"), lambda below, top: ""),
         **dict.fromkeys(("object", "object_pattern"), _not_at_start),
         **dict.fromkeys(

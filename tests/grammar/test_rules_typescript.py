@@ -36,7 +36,7 @@ ACCEPTED = {
         "try { a } catch (b) { c } finally { d }", "class A { static { a } static b() {} }",
         "namespace A.B { export let c }", "declare module 'a' { let b }", "declare module 'a'",
         "declare global { let a }", "namespace A\n{ }", "module.exports = { a, b }", "namespace = module",
-        "export as namespace a", "@a({ b: 1, c: 2 }) class D {}",
+        "export as namespace a", "#!/a\nexport = b", "@a({ b: 1, c: 2 }) class D {}",
     ],
     "imports": [
         "import type from 'a'", "import type, { a } from 'b'", "import type { a } from 'b'",
@@ -74,7 +74,8 @@ REFUSED = {
     "';' expected.": ["type A = B || C", "a + b = c", "a || b => c", "() => {} + 1", "() => {}.a", "i++ ++",
                       "a + yield b", "{ a: 1, b: 2 }", "{ 'a': 1 }", "a => { b: 1, c: 2 }", "{ a, b: 1 }",
                       "import typeof a from 'b'"],
-    "Declaration or statement expected.": ["{ ...a }", "function f() {}.a", "class A {}.a", "{ a } = b", "export : a"],
+    "Declaration or statement expected.": ["{ ...a }", "function f() {}.a", "class A {}.a", "{ a } = b", "export : a",
+                                           "export *= a"],
     "An unary expression": ["-a ** b", "typeof a ** b"],
     "Identifier expected.": ["function () {}", "async function () {}", "function <T>() {}", "namespace 'a' {}",
                              "import {typeof a} from 'b'"],
@@ -95,6 +96,7 @@ REFUSED = {
 JSX = [
     "x = <a b='c\n' class={d} {...e}>f {g} &amp; <h/></a>", "x = <></>", "x = <A.B<C> d />", "x = <var>a</var>",
     "x = <T,>(a: T) => a", "x = <a-b c-d='e' in />", "x = a ? <b/> : <c>{d}</c>",
+    "x = <><a>b {c} <></> &amp; <d.e/></a>{/* f */}</>", "x = <a>\n  <b>c</b>\n  {d && <e></e>}\n</a>",
 ]  # fmt: skip
 
 PROGRAMS = [(rule, text) for rule, texts in ACCEPTED.items() for text in texts]
@@ -123,6 +125,12 @@ def test_programs_are_accepted_and_all_their_beginnings_are_viable(rule: str, te
 def test_elements_are_accepted_in_tsx(text: str) -> None:
     assert can_end(load_language("tsx"), text.encode())
     assert oracle("tsx").accepts(text.encode())
+
+
+@pytest.mark.parametrize("text", ["x = <a>b</>", "x = <>a</b>", "x = <a>{b}<c/></>", "x = <><a>{b}</></>"])
+def test_fragments_are_closed_as_such(text: str) -> None:
+    assert not can_end(load_language("tsx"), text.encode())
+    assert not oracle("tsx").accepts(text.encode())
 
 
 @pytest.mark.parametrize("name", ["typescript", "tsx"])
