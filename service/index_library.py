@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
 
-from service.errors import NotFoundError
+from service.errors import NotFoundError, UnavailableError
 from service.index_source import index_source
 from service.settings import RetrievalSettings
 from service.validation import quoted
@@ -112,16 +112,27 @@ class IndexLibrary:
         )
 
     async def reload(self, name: str, param: str) -> LoadedIndex:
-        """Read an index again, or for the first time. Raises NotFoundError; what cannot be read stays as it was."""
+        """Read an index again, or for the first time. What cannot be read stays as it was.
+
+        Raises NotFoundError; UnavailableError where the server that has the indexes does not answer.
+        """
+        from retrieval_index.errors import StoreUnreachableError
+
         await self._opened.wait()
-        names = await self._run(self._names)
-        if name not in names:
-            raise NotFoundError(
-                f"{param}: there is no index {quoted(name)}; expected one of: {', '.join(names) or 'none'}.",
-                param=param,
-                code="index_not_found",
-            )
-        return await self._load(name)
+        try:
+            names = await self._run(self._names)
+            if name in names:
+                return await self._load(name)
+        except StoreUnreachableError as error:
+            log.error("index_not_loaded", index=name, reason=str(error))
+            raise UnavailableError(
+                "The server that has the indexes does not answer; try again soon."
+            ) from error
+        raise NotFoundError(
+            f"{param}: there is no index {quoted(name)}; expected one of: {', '.join(names) or 'none'}.",
+            param=param,
+            code="index_not_found",
+        )
 
     async def _update(self) -> None:
         """Load what is new or changed, forget what is gone. A failure must not end the watch."""
@@ -129,7 +140,8 @@ class IndexLibrary:
             found = await self._run(self._states)
             for name in [name for name in self._loaded if name not in found]:
                 # Not closed here: a search may still be reading it. It goes with its last reader.
-                del self._loaded[name], self._tried[name]
+                del self._loaded[name]
+                self._tried.pop(name, None)
                 log.info("index_gone", index=name)
             for name, state in found.items():
                 if state != self._tried.get(name, _NEVER):
@@ -143,9 +155,10 @@ class IndexLibrary:
 
     async def _load(self, name: str) -> LoadedIndex:
         async with self._loading:
-            # Before reading: a change that comes while it is read is seen the next time.
-            self._tried[name] = await self._run(lambda: self._source.state(name))
+            # Asked before reading: a change that comes while it is read is seen the next time.
+            state = await self._run(lambda: self._source.state(name))
             found = await self._run(lambda: self._opened_index(name))
+            self._tried[name] = state
             before = self._loaded.get(name)
             if found.index is None:
                 log.error("index_not_loaded", index=name, reason=found.reason)
@@ -158,11 +171,13 @@ class IndexLibrary:
             return found
 
     def _opened_index(self, name: str) -> LoadedIndex:
-        from retrieval_index.errors import RetrievalError
+        from retrieval_index.errors import RetrievalError, StoreUnreachableError
 
         try:
             embedder = self._loaded_embedder() if self._source.has_vectors(name) else None
             index = self._source.open(name, embedder)
+        except StoreUnreachableError:
+            raise  # says nothing of the index: it is tried again at the next look
         except RetrievalError as error:
             return LoadedIndex(name, None, str(error))
         except ImportError as error:

@@ -91,6 +91,9 @@ class CodeFollower:
         row &= self._code
         if can_end and (self.is_at_line_start or not self._ends.only_at_line_start):
             row |= self._ends.allowed
+            # A fence with a line end is two tokens to Qwen, the first of which is an empty template in JavaScript.
+            if self.is_at_line_start:
+                self._take_away(row, self._sets.two_backticks & self._code)
         if left is not None and self.closing.is_near(left):
             self._take_away(row, self._sets.heavy)
         return Filled(bounded=self._bounds.apply(self._tails[-1], row))

@@ -30,7 +30,7 @@ class TokenSets:
     stop              the vocabulary's stop ids
     fence             nothing but a fence of three backticks and blanks
     any_fence         three backticks somewhere
-    backticks         starts with a backtick
+    two_backticks     the first characters behind blanks are two backticks
     blank_first       starts with a blank or line end
     line_end_first    a line end before the first character that is not blank
     no_line_end       no line end
@@ -45,7 +45,7 @@ class TokenSets:
     stop: Row
     fence: Row
     any_fence: Row
-    backticks: Row
+    two_backticks: Row
     blank_first: Row
     line_end_first: Row
     no_line_end: Row
@@ -72,7 +72,7 @@ class TokenSets:
             stop=row_of(vocabulary.eos_ids, width),
             fence=row(_FENCE.fullmatch),
             any_fence=row(lambda data: b"```" in data),
-            backticks=row(lambda data: data.startswith(b"`")),
+            two_backticks=row(lambda data: data.lstrip().startswith(b"``")),
             blank_first=row(lambda data: data[:1].isspace()),
             line_end_first=row(lambda data: b"\n" in _leading_blanks(data)),
             no_line_end=row(lambda data: b"\n" not in data),

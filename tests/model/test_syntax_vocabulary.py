@@ -15,7 +15,7 @@ from service.syntax_spec import SyntaxSpec
 from service.vllm_plugin.candidates import SyntaxParts
 from service.vllm_plugin.closing import ONE_TOKEN
 from service.vllm_plugin.syntax_grammar import SyntaxGrammar
-from service.vllm_plugin.token_sets import Row
+from service.vllm_plugin.token_sets import Row, holds
 from service.vllm_plugin.vocabulary import engine_vocabulary
 from tests.model.conftest import MODEL
 
@@ -54,6 +54,24 @@ def test_the_models_ends_and_fences_are_known(parts: SyntaxParts) -> None:
     assert set(parts.vocabulary.eos_ids) == ENDS
     assert np.bitwise_count(parts.sets.fence.view(np.uint32)).sum() == 3
     assert parts.sets.line_end == 198
+
+
+def test_a_fence_in_two_tokens_is_no_code_where_the_code_can_end(parts: SyntaxParts) -> None:
+    def token(data: bytes) -> int:
+        return next(t for t in range(WIDTH) if parts.vocabulary.token_bytes(t) == data)
+
+    def is_allowed(text: bytes, *tokens: int) -> list[bool]:
+        grammar = parts.grammar(SyntaxSpec("javascript"), ENDS)
+        grammar.accept_tokens("request", [token(text[at : at + 1]) for at in range(len(text))])
+        row = row_of(grammar)
+        return [holds(row, wanted) for wanted in tokens]
+
+    # The tokenizer spells "```⏎" in two tokens: an empty template of JavaScript, and the beginning of another.
+    begun, rest = token(b"``"), token(b"`\n")
+    assert is_allowed(b"f();\n", begun, *ENDS) == [False, True, True]
+    assert is_allowed(b"f(\n", begun) == [True]
+    assert is_allowed(b"f = ", begun) == [True]
+    assert is_allowed(b"f = ``", rest) == [True]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

