@@ -37,6 +37,7 @@ LEXEMES = (
         r"#?([a-zA-Z_$\2]|\\u([0-9a-fA-F]{4}|\{[0-9a-fA-F]+\}))"
         r"([\w$\-\1]|\\u([0-9a-fA-F]{4}|\{[0-9a-fA-F]+\}))*",
         ("Invalid or unexpected token",),
+        commit=r"#?[\w$\-\1]*\\(.|\n)*",  # `x in\u` is no operator and a name: nothing else goes on with a backslash
     ),
     LexemeRule(
         ("escape_sequence",),
