@@ -58,6 +58,7 @@ ask:
 	@$(BIN)/python -m scripts.ask --port $(PORT) "$(Q)"
 
 test: setup
+	@$(BIN)/python -m scripts.typescript
 	@$(BIN)/python -m pytest -m "not gpu" $(ARGS)
 
 check: environment lint

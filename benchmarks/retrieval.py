@@ -19,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def _measure(options: argparse.Namespace, place: Path) -> None:
     started = time.perf_counter()
     index = SearchIndex.open(home, "default", embedder)
     print(f"{index.manifest.num_bytes / 1e6:.0f} MB, opened in {time.perf_counter() - started:.2f} s")
-    _ask_all(index, asked, [way for way in _WAYS if by is not None or way.ranking.mode == "words"])
+    ask_all(index, asked, with_vectors=by is not None)
     if options.foreign is not None:
         foreign = copy_without_docstrings(options.foreign, place / "foreign", options.functions, options.seed)
         _compare_foreign(index, asked, foreign)
@@ -134,10 +134,17 @@ _WAYS = (
 )
 
 
-def _ask_all(index: SearchIndex, asked: list[Asked], ways: list[Way]) -> None:
+def ask_all(
+    index: SearchIndex,
+    asked: list[Asked],
+    kinds: Sequence[str] = ("docstring", "signature"),
+    *,
+    with_vectors: bool,
+) -> None:
+    """Look for every function in each way, and print what was found."""
     table = Table("asked with", "by", "recall@1", "recall@5", "recall@10", "MRR", "ms p50", "ms p99")
-    for kind in ("docstring", "signature"):
-        for way in ways:
+    for kind in kinds:
+        for way in (way for way in _WAYS if with_vectors or way.ranking.mode == "words"):
             found = ask(index, asked, kind, way)
             times = sorted(found.milliseconds)
             table.add_row(

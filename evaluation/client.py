@@ -111,7 +111,7 @@ class ServiceClient:
             report = cast("dict[str, Any]", answer)
             kept = {
                 key: report[key]
-                for key in ("candidates", "syntax", "retrieved", "steering", "timings_ms")
+                for key in ("candidates", "syntax", "retrieved", "retrieval", "steering", "timings_ms")
                 if key in report
             }
             return report["code"], report["finish_reason"], report["usage"], kept

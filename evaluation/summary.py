@@ -209,14 +209,24 @@ def _speed(samples: dict[Key, Record], sessions: list[Record]) -> dict[str, floa
     }
 
 
+def _retrieval_degraded(record: Record) -> str | None:
+    retrieval: Record = (record.get("report") or {}).get("retrieval") or {}
+    return retrieval.get("degraded")
+
+
 def _warnings(config: RunConfig, samples: dict[Key, Record], scored: dict[Key, Record]) -> list[str]:
     asked = config.num_problems * config.samples * config.seeds
     cut = sum(record["finish_reason"] == "length" for record in samples.values())
     refused = sum("refused" in record for record in samples.values())
+    no_code = [reason for record in samples.values() if (reason := _retrieval_degraded(record))]
     notes = [
         (len(scored) < asked, f"{len(scored)} of {asked} samples are scored: the figures are of a part"),
         (cut > 0, f"{cut} answers were cut at max_tokens"),
         (refused > 0, f"{refused} prompts were refused by the service and count as failed"),
+        (
+            bool(no_code),
+            f"{len(no_code)} answers were given without the code that the arm asks for: {', '.join({*no_code})}",
+        ),
         (
             bool(config.bad_rows),
             f"{len(config.bad_rows)} rows were left out: {'; '.join(config.bad_rows[:3])}",

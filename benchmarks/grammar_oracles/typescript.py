@@ -72,6 +72,9 @@ class TsxOracle(TypeScriptOracle):
     file_name: ClassVar = "a.tsx"
 
 
+_INSTALLED = Path(__file__).parents[2] / "requirements" / "typescript" / "node_modules" / "typescript"
+
+
 def _behind(text: bytes, position: int) -> bytes:
     """Give what is behind a place that is counted in UTF-16 units."""
     return (
@@ -86,11 +89,12 @@ def _compiler(node: str) -> Path:
     """Find lib/typescript.js. Raises OracleMissingError, saying where it is looked for."""
     given = os.environ.get("CODEFUSION_TYPESCRIPT_COMPILER")
     beside = Path(os.path.realpath(node)).parent.parent / "lib" / "node_modules" / "typescript"
-    for folder in [Path(given)] if given else [beside, Path("/usr/share/nodejs/typescript")]:
+    folders = [Path(given)] if given else [_INSTALLED, beside]
+    for folder in folders:
         found = folder / "lib" / "typescript.js"
         if found.is_file():
             return found
     raise OracleMissingError(
-        "expected the npm package typescript (5.9) beside node or in the folder that CODEFUSION_TYPESCRIPT_COMPILER "
-        f"names; got {given or beside}"
+        "expected the npm package typescript (5.9): `python -m scripts.typescript` installs it, and "
+        f"CODEFUSION_TYPESCRIPT_COMPILER may name a folder that has it; looked in {' and '.join(map(str, folders))}"
     )

@@ -8,7 +8,7 @@ import pytest
 from evaluation.errors import RunFolderError
 from evaluation.figures import paired, tables
 from evaluation.mask_table import mask_row
-from evaluation.records import Record, RecordWriter
+from evaluation.records import Record, RecordWriter, read_records
 from evaluation.report import highlighted, markdown, visible, write_report
 from evaluation.run_folder import RunConfig, RunFolder, problems_digest
 from evaluation.significance import wilson
@@ -80,6 +80,19 @@ def test_samples_without_a_verdict_count_in_no_rate(tmp_path: Path) -> None:
     summary = summarise(run, PROBLEMS, None)
     assert summary.figures["pass@1"].num == 5
     assert "5 of 6 samples are scored" in summary.warnings[0]
+
+
+def test_answers_without_the_code_that_was_to_be_found_are_told(tmp_path: Path) -> None:
+    made_run(tmp_path / "a", [True] * 6)
+    run = RunFolder(tmp_path / "a")
+    samples = read_records(run.samples_file)
+    run.samples_file.unlink()
+    with RecordWriter(run.samples_file) as records:
+        for record, degraded in zip(samples, ["index_not_loaded", None, *[None] * 4], strict=True):
+            records.append({**record, "report": {"retrieval": {"degraded": degraded}}})
+    assert summarise(run, PROBLEMS, None).warnings == [
+        "1 answers were given without the code that the arm asks for: index_not_loaded"
+    ]
 
 
 def test_a_run_without_verdicts_is_refused(tmp_path: Path) -> None:
