@@ -70,7 +70,7 @@ class Ranking:
     """How chunks are ranked.
 
     mode           `fused` takes words alone where the index has no vectors
-    words_weight   of the ranking by words beside that by vectors. Measured (docs/retrieval.md): 1 for questions in
+    words_weight   of the ranking by words beside that by vectors. Measured (docs/retrieval.md): 1/4 for questions in
                    prose; for code, whose names are those of what it calls, more is better
     per_file       chunks of one file at most. Measured: with two, 6 of 100 functions fall out of the best four
     variety        0 to 1: how much likeness to a better chunk counts against one
@@ -82,7 +82,7 @@ class Ranking:
     variety: float = 0.25
 
 
-PROSE = Ranking()
+PROSE = Ranking(words_weight=0.25)
 CODE = Ranking(words_weight=4.0)
 
 
