@@ -8,7 +8,7 @@ query ─┬─► words, the rarest ─► BM25 ──────┐
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -234,7 +234,7 @@ class SearchIndex:
         return shared
 
 
-def _capped(ranking: Sequence[Ranked], limit: int) -> list[tuple[int, float]]:
+def _capped(ranking: Iterable[Ranked], limit: int) -> list[tuple[int, float]]:
     """Keep the best, and of one file a few."""
     kept: list[tuple[int, float]] = []
     files = Counter[int]()
