@@ -8,7 +8,6 @@ answers 400 and names the field, and the arm is refused with that message.
     generate     /generate         the service's own prompt, one candidate
     unmasked     /generate         the same without the syntax mask
     retrieval    /generate         generate with code of the index `exemplars` in the prompt (docs/retrieval.md)
-    staged       /generate         generate with the prompt in stages (docs/retrieval.md)
     n5-logprob   /generate         five candidates at T 0.2, the likeliest taken
     n5-examples  /generate         five candidates at T 0.2, those that pass the prompt's own examples preferred
 
@@ -58,7 +57,6 @@ ARMS: Final[dict[str, Arm]] = {
         Arm("generate", Route.GENERATE),
         Arm("unmasked", Route.GENERATE, {"syntax": "off"}),
         Arm("retrieval", Route.GENERATE, {"retrieval": {"index": "exemplars", "k": 4}}),
-        Arm("staged", Route.GENERATE, {"prompting": "staged"}),
         Arm("n5-logprob", Route.GENERATE, {**_FIVE, "select": "logprob"}),
         Arm("n5-examples", Route.GENERATE, {**_FIVE, "select": "examples"}),
     )
