@@ -26,7 +26,9 @@ def with_names(spec: LanguageSpec, before: bytes, way: bytes, behind: bytes) -> 
     begin, end = len(before), len(before) + len(way)
     text = before + way + behind
     edits: list[tuple[int, int, bytes]] = []
-    for element in _elements(_parser(spec.wheel, spec.function).parse(text).root_node, begin, end):
+    # A parser of its own: they are not for several threads.
+    tree = tree_sitter.Parser(_language(spec.wheel, spec.function)).parse(text)
+    for element in _elements(tree.root_node, begin, end):
         opening, closing = element.child_by_field_name("open_tag"), element.child_by_field_name("close_tag")
         given = opening.child_by_field_name("name") if opening else None
         if given is None or closing is None:
@@ -54,6 +56,6 @@ def _elements(root: tree_sitter.Node, begin: int, end: int) -> Iterator[tree_sit
 
 
 @functools.cache
-def _parser(wheel: str, function: str) -> tree_sitter.Parser:
+def _language(wheel: str, function: str) -> tree_sitter.Language:
     capsule: object = getattr(importlib.import_module(wheel), function)()
-    return tree_sitter.Parser(tree_sitter.Language(capsule))
+    return tree_sitter.Language(capsule)

@@ -124,12 +124,11 @@ class SyntaxMatcher:
     @property
     def min_tokens_to_end(self) -> int | None:
         """Tokens of `closing_bytes()`, taken greedily; an upper bound that can be kept. None: no closing found."""
-        need = self._native.min_tokens_to_end
-        if need is None or self._pieces is None:
-            return need
+        if self._pieces is None:
+            return self._native.min_tokens_to_end
         way = self.closing_bytes()
         tokens = None if way is None else self.vocabulary.native.tokenize(way)
-        return need if tokens is None else len(tokens)
+        return None if tokens is None else len(tokens)
 
     def closing_bytes(self) -> bytes | None:
         """Give a short text that makes this one a valid program; None when none was found."""
