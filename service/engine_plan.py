@@ -231,6 +231,9 @@ def _environment(
     # Without a Triton for CPUs vLLM falls back to this runner anyway, with a warning.
     environment["VLLM_USE_V2_MODEL_RUNNER"] = "0"
     environment["VLLM_CPU_OMP_THREADS_BIND"] = binding or "nobind"
+    # vLLM guesses tokens with numba. Its OpenMP layer sets OpenMP's number of threads for whoever calls it to what
+    # numba may have, and that is one where vLLM has bound the caller to a core: the model went on with one thread.
+    environment["NUMBA_THREADING_LAYER"] = "workqueue"
     if binding == "nobind":
         workers = settings.engine.tensor_parallel_size * settings.engine.pipeline_parallel_size
         environment["OMP_NUM_THREADS"] = str(max(1, (threads or 1) // workers))

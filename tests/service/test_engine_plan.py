@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -221,6 +222,35 @@ def test_environment_of_every_engine() -> None:
         assert environment["VLLM_NO_USAGE_STATS"] == environment["HF_HUB_OFFLINE"] == "1"
         assert environment["VLLM_ALLOW_INSECURE_SERIALIZATION"] == "0"
         assert environment.get("VLLM_USE_V2_MODEL_RUNNER") == (None if hardware.gpus else "0")
+
+
+_GUESS = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import torch
+torch.set_num_threads(2)
+assert torch.get_num_threads() == 2  # the first call sets them once more: later, it would hide what this is about
+import numpy
+from vllm.v1.spec_decode.ngram_proposer import batch_propose_numba
+tokens = numpy.array([[1, 2, 3, 1, 2, 3, 1, 2]], dtype=numpy.int32)
+guesses, counts = numpy.zeros((1, 2), dtype=numpy.int32), numpy.zeros(1, dtype=numpy.int32)
+batch_propose_numba([0], numpy.array([8], dtype=numpy.int32), tokens, 1, 3, 8, 2, guesses, counts)
+print(torch.get_num_threads())
+"""
+
+
+@pytest.mark.slow
+def test_guessing_leaves_the_model_its_threads() -> None:
+    environment = plan_with(cpu_machine(), speculative_ngram_tokens=2).environment
+    found = subprocess.run(
+        [sys.executable, "-c", _GUESS],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert found.stdout.split()[-1] == "2"
 
 
 def test_vllm_never_logs_at_the_level_that_shows_prompts() -> None:
