@@ -222,7 +222,7 @@ async def test_a_stream_is_an_event_stream_nobody_may_buffer_or_keep(in_process:
 async def test_the_report_says_what_was_done(in_process: Serve) -> None:
     async with in_process(FakeEngine(name="a-model")) as service:
         answer = await service.client.post(
-            "/generate", json={"prompt": "x", "language": "rust"}, headers={"X-Request-Id": "mine-1"}
+            "/generate", json={"prompt": "x", "language": "cpp"}, headers={"X-Request-Id": "mine-1"}
         )
         prompt_tokens = len(asked(service.engine).prompt_token_ids)
     report = answer.json()
@@ -231,7 +231,7 @@ async def test_the_report_says_what_was_done(in_process: Serve) -> None:
     assert report == {
         "id": "mine-1",
         "model": "a-model",
-        "language": "rust",
+        "language": "cpp",
         "code": CODE,
         "finish_reason": "stop",
         "syntax": {
