@@ -26,6 +26,7 @@ _LINE_COMMENT = {
     "javascript": b"//",
     "typescript": b"//",
     "tsx": b"//",
+    "rust": b"//",
 }
 _MARKERS = {
     "python": (b"#",),
@@ -34,6 +35,7 @@ _MARKERS = {
     "javascript": (b"//", b"/*"),
     "typescript": (b"//", b"/*"),
     "tsx": (b"//", b"/*"),
+    "rust": (b"//", b"/*"),
 }
 
 
