@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
 import tempfile
@@ -63,7 +64,8 @@ def parse_check(language: str) -> Callable[[str], bool] | None:
                 language's own parser takes as a whole file. Not what the extraction made of it: of Python that is cut
                 so that it parses.
     Source      the parsers: CPython's `ast.parse`; `node --check`; `gofmt -e`; javac, stopped behind its parser;
-                `g++ -fsyntax-only` and `rustc` would need types and imports and are not used here.
+                rustc, stopped behind the parser of the file. `g++ -fsyntax-only` would need types and imports and is
+                not used here.
     Fails       for fragments, and for programs cut at max_tokens; an empty answer parses in Python, so empty
                 answers are counted as not parsing. CPython's own version counts: a Python 2 answer does not parse.
     """
@@ -89,6 +91,7 @@ _CHECKERS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     # A CommonJS module, or an ECMAScript module.
     "javascript": (("node", "--check", "{file}.cjs"), ("node", "--check", "{file}.mjs")),
     "go": (("gofmt", "-e", "-l"),),
+    "rust": (("rustc", "-Zparse-crate-root-only", "--edition", "2021", "{file}.rs"),),
     "bash": (("bash", "-n"),),
 }
 
@@ -96,13 +99,16 @@ _CHECKERS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 def _accepts(command: Sequence[str], code: str) -> bool:
     # Parsers only: nothing of the program is run. The text comes by stdin, or as a file where that is not read.
     text = code.encode("utf-8", "replace")
+    environment = os.environ | {"RUSTC_BOOTSTRAP": "1"}  # a stable rustc has no such option else
     with tempfile.TemporaryDirectory(prefix="codefusion-parse-") as folder:
         words = [word.replace("{file}", f"{folder}/Answer") for word in command]
         for word in words:
             if word.startswith(folder):
                 Path(word).write_bytes(text)
         try:
-            done = subprocess.run(words, input=text, capture_output=True, timeout=20, check=False)  # noqa: S603
+            done = subprocess.run(  # noqa: S603
+                words, input=text, env=environment, capture_output=True, timeout=20, check=False
+            )
         except subprocess.TimeoutExpired:
             return False
     return done.returncode == 0

@@ -97,3 +97,19 @@ def test_docstrings_are_cut_out_and_code_stays() -> None:
     code = '"""Module."""\n\ndef f(x):\n    """Two\n    lines.\n    """\n    s = "text"\n    return s\n'
     assert without_docstrings(code) == 'def f(x):\n    s = "text"\n    return s'
     assert without_docstrings("def f(:") == "def f(:"
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("use a::b;\nmod c;\nfn main() { d!(e f g); let x: T = y; }\n", True),
+        ("fn main() { let x = ; }\n", False),
+        ("fn main() {\n", False),
+        ("", False),
+    ],
+)
+def test_rusts_parser_asks_for_no_names(program: str, expected: bool) -> None:
+    check = parse_check("rust")
+    if check is None:
+        pytest.skip("rustc is not installed")
+    assert check(program) is expected
