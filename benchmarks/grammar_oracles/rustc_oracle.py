@@ -25,7 +25,7 @@ _ABORTING = ("aborting due to", "could not compile")
 
 def diagnostics(rustc: str, text: bytes) -> list[dict[str, Any]]:
     """Give the errors that rustc has for a text."""
-    ran = subprocess.run(  # noqa: S603
+    ran = subprocess.run(
         [rustc, *_FLAGS], input=text, capture_output=True, check=False,
         env={**os.environ, "RUSTC_BOOTSTRAP": "1"},
     )  # fmt: skip
