@@ -1,4 +1,4 @@
-"""Rust as rustc's parser reads it, above tree-sitter-rust.
+"""Rust as rustc's parser reads it (edition 2021), above tree-sitter-rust.
 
 Comments, raw strings and floating-point literals belong to the scanner (csrc/rust_scanner.cpp).
 """
@@ -6,6 +6,13 @@ Comments, raw strings and floating-point literals belong to the scanner (csrc/ru
 from __future__ import annotations
 
 from grammar.rules.model import LanguageRules
+from grammar.rules.rust_names import RESERVED, WORD_MARKS
 from grammar.rules.rust_strings import RAW_STRINGS, VARIANTS
 
-RUST = LanguageRules(stack_rules=(RAW_STRINGS,), variants=VARIANTS, extras=())
+RUST = LanguageRules(
+    stack_rules=(RAW_STRINGS,),
+    reserved=RESERVED,
+    word_marks=WORD_MARKS,
+    variants=VARIANTS,
+    extras=(),
+)
