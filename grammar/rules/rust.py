@@ -6,12 +6,13 @@ Comments, raw strings and floating-point literals belong to the scanner (csrc/ru
 from __future__ import annotations
 
 from grammar.rules.model import LanguageRules
-from grammar.rules.rust_names import RESERVED, WORD_MARKS
+from grammar.rules.rust_names import RESERVED, WORD_MARKS, WORD_PLACES
 from grammar.rules.rust_strings import RAW_STRINGS, VARIANTS
 
 RUST = LanguageRules(
     stack_rules=(RAW_STRINGS,),
     reserved=RESERVED,
+    word_places=WORD_PLACES,
     word_marks=WORD_MARKS,
     variants=VARIANTS,
     extras=(),
