@@ -47,6 +47,7 @@ class RustScanner:
         kinds = [Kind(symbol) for symbol in grammar.external_symbols]
         self._text, self._close, _, self._raw_text, self._raw_end, self._float = kinds[:6]
         self._raw_starts = [Kind(grammar.token_count + hashes) for hashes in range(MAX_HASHES + 1)]
+        assert grammar.keyword_capture is not None, "tree-sitter-rust has keywords"
         self._name = Kind(grammar.keyword_capture)
 
     def start(self) -> ScannerState:
@@ -102,8 +103,8 @@ class RustScanner:
             return Undecided(None)
         char = text[at : at + 1]
         if not char:
-            also = set(self._raw_starts) if may_be_raw else set[Kind]()
-            return Decline(at, frozenset(also | ({self._float} if may_be_float else set[Kind]())))
+            raw = self._raw_starts if may_be_raw and not place.at_end else []
+            return Decline(at, frozenset([*raw, self._float] if may_be_float and not place.at_end else raw))
         if may_be_float and char in "0123456789":
             return self._number(text, at, at_end=place.at_end)
         if may_be_raw and char in "rbc":

@@ -121,7 +121,8 @@ use std::{collections::HashMap, fmt::{self, Display as D}};
 
 /// What is sold. /* no comment */
 #[derive(Debug, Clone)]
-pub struct Shop<'a, T: Ord + ?Sized, const N: usize = 3> where T: 'static { pub(crate) items: Vec<&'a T>, pair: (u8, [f32; N]) }
+pub struct Shop<'a, T: Ord + ?Sized, const N: usize = 3> where T: 'static {
+    pub(crate) items: Vec<&'a T>, pair: (u8, [f32; N]) }
 /* a /* nested */ b */
 pub enum Kind { A = 1, B(u8), C { d: i64 } }
 const RATE: f64 = 1.5e-3_f64 + 1. + 0x1F as f64;
@@ -131,7 +132,8 @@ impl<'a, T: Ord> Shop<'a, T> {
         let Some(x) = self.items.get(n) else { return Err("a\"b\u{e9}\
             c".into()) };
         for i in 0..=10 { if i % 2 == 0 { continue } else { println!("{i} {}", r#"raw "x" {}"#); } }
-        'outer: loop { match n { 0 | 1 => break 'outer, k @ 2..=5 if k > 3 => n -= 1, _ => unsafe { n = *(&n as *const usize) } } }
+        'outer: loop { match n { 0 | 1 => break 'outer,
+            k @ 2..=5 if k > 3 => n -= 1, _ => unsafe { n = *(&n as *const usize) } } }
         let f = move |a: u8, b| -> u8 { a + b }; // done
         let r#type = br##"a"#b"##; let c = '\''; let t = (1, (2.5, 3)); t.1.0; t.0.pow(2)?;
         Ok(Some(x)).map(|v| v as _)

@@ -34,11 +34,13 @@ from grammar.rules.rust_strings import RAW_STRINGS, VARIANTS
 from tests.grammar.conftest import RUST
 from tests.grammar.test_javascript_scanner import damaged
 
-PIECES = [b"", b";", b"\n", b"// c\n", b"/// d\n", b"//! d\n", b"//// e\n", b"/* c */", b"/** c */", b"/*! c */", b"/**/",
-          b"/***/", b"/*!*/", b"/* /* */ */", b"/*/*/", b"/*", b"*/", b"/", b"*", b"}", b"{", b"(", b")", b'"', b'r"',
-          b'r#"', b'"#', b'br##"a"#"##', b'cr"b"', b"r#a", b"#", b"\\", b"\\n", b"\\\n", b"'", b"'a", b"1", b".5", b"1.",
-          b"1..2", b"1.a()", b"e5", b"e-5", b"1.5f32", b"_", b"f64", b"u8", b"0x1e5", b".", b"..", b"a", b"b", b"c", b"r",
-          b" ", b"!", b"\xc3\xa9"]  # fmt: skip
+PIECES = [
+    b"", b";", b"\n", b"// c\n", b"/// d\n", b"//! d\n", b"//// e\n", b"/* c */", b"/** c */", b"/*! c */",
+    b"/**/", b"/***/", b"/*!*/", b"/* /* */ */", b"/*/*/", b"/*", b"*/", b"/", b"*", b"}", b"{", b"(", b")",
+    b'"', b'r"', b'r#"', b'"#', b'br##"a"#"##', b'cr"b"', b"r#a", b"#", b"\\", b"\\n", b"\\\n", b"'", b"'a",
+    b"1", b".5", b"1.", b"1..2", b"1.a()", b"e5", b"e-5", b"1.5f32", b"_", b"f64", b"u8", b"0x1e5", b".", b"..",
+    b"a", b"b", b"c", b"r", b" ", b"!", b"\xc3\xa9",
+]  # fmt: skip
 
 # What ours reads otherwise (grammar/reference/rust_scanner.py): exponents without digits, hashes that begin nothing.
 DIFFERENT = re.compile(rb"[0-9][eE][+\-_]*(?![+\-_0-9])|r#(?![A-Za-z_\"#])|r##|[0-9]\._|[0-9]\.\xc3|\xc3\xa9")
