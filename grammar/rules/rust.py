@@ -6,14 +6,19 @@ Comments, raw strings and floating-point literals belong to the scanner (csrc/ru
 from __future__ import annotations
 
 from grammar.rules.model import LanguageRules
+from grammar.rules.rust_items import ITEMS
 from grammar.rules.rust_names import RESERVED, WORD_MARKS, WORD_PLACES
 from grammar.rules.rust_strings import RAW_STRINGS, VARIANTS
 
+# prefix `a` is unknown: no quote and no hash directly behind a name; b"…" and r#a are lexemes of their own.
+OPERATORS = ('identifier"', "identifier#")
+
 RUST = LanguageRules(
-    stack_rules=(RAW_STRINGS,),
+    stack_rules=(RAW_STRINGS, ITEMS),
     reserved=RESERVED,
     word_places=WORD_PLACES,
     word_marks=WORD_MARKS,
     variants=VARIANTS,
+    operators=OPERATORS,
     extras=(),
 )

@@ -17,6 +17,8 @@ ACCEPTED = [
     "async fn f() { async move { a.await?; } }", "fn f() { if let A { ref b, mut c, .. } = d {} }",
     "fn f() { let Some(a) = b else { return; }; }", "const _: () = ();",
     "fn f(a: &dyn A, b: impl Fn() + 'static) where A: B {}", "extern \"C\" { fn f(a: u8, ...); static B: u8; }",
+    "m!(a); n![]; o!{} fn f() { m!(); ; }", "#!/usr/bin/a\n#![b]\nmod c;", "m!(a, b\"c\", r#d, #e #f, 'g);",
+    "impl<T> A for B<T> where T: C { fn f() -> impl D; }", "trait A { fn f() -> impl B; }", "type A = impl B;",
     "unsafe extern \"C\" fn f() {}", "fn f() { 'static_: loop { break 'static_ } }",
 ]  # fmt: skip
 # Beginnings of no program, and the programs that each is refused beside.
@@ -25,6 +27,8 @@ REFUSED = {
         "fn f() { let use = ", "fn f(a: u8, struct: ", "use a::{pub, ", "struct fn ", "fn f() { a = mod; ",
         "fn f() { a(use, ", "struct A { type: ", "enum A { In, else ", "fn f() { S { ref: ",
     ],
+    "expected item": ["use a; ;", ";", "fn f() {} ;", "m!(); ;", "impl A ;", "impl<T> !A for B<T> where T: C ;"],
+    "prefix is unknown": ["fn f() { a\"", "#[a = x\"", "m!(a#"],
     "exponents": ["fn f() { 1e;", "fn f() { 1.5e+;"],
     "raw strings": ["fn f() { r##a", "fn f() { br#a"],
 }  # fmt: skip
