@@ -14,7 +14,7 @@ def _shift(state: State, terminal: str) -> State | None:
         return None
     if state == "items" and terminal == "impl":
         return "impl"
-    return "impl" if state == "impl" and terminal in ("for", "!") else ""
+    return "impl" if state == "impl" and terminal in ("for", "!", "identifier") else ""
 
 
 def _macro(below: State, _: State) -> State:

@@ -27,7 +27,7 @@ REFUSED = {
         "fn f() { let use = ", "fn f(a: u8, struct: ", "use a::{pub, ", "struct fn ", "fn f() { a = mod; ",
         "fn f() { a(use, ", "struct A { type: ", "enum A { In, else ", "fn f() { S { ref: ",
     ],
-    "expected item": ["use a; ;", ";", "fn f() {} ;", "m!(); ;", "impl A ;", "impl<T> !A for B<T> where T: C ;"],
+    "expected item": ["use a; ;", ";", "fn f() {} ;", "m!(); ;", "impl A ;", "impl<T> !A for B<T> ;"],
     "prefix is unknown": ["fn f() { a\"", "#[a = x\"", "m!(a#"],
     "exponents": ["fn f() { 1e;", "fn f() { 1.5e+;"],
     "raw strings": ["fn f() { r##a", "fn f() { br#a"],
