@@ -13,12 +13,12 @@ from pathlib import Path
 from benchmarks.grammar_oracles.oracle import ErrorListOracle, Finding, OracleMissingError
 from benchmarks.grammar_oracles.process import SOURCES, HelperProcess
 
-# All but the first two are said of what something should have followed; in the middle of a text they are errors for good,
-# which are not counted.
+# All but the first two are said of what something should have followed, where that stands; in the middle of a text they
+# are errors for good, and are not counted.
 _OPEN = (
     "this file contains an unclosed delimiter", "unterminated",
     "expected item after attributes", "expected item after doc comment", "expected statement after outer attribute",
-    "visibility `pub` is not followed by an item", "missing `fn` or `struct`",
+    "visibility `pub` is not followed by an item", "missing `fn` or `struct`", "non-item in item list",
 )  # fmt: skip
 
 
