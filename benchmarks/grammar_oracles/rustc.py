@@ -48,7 +48,7 @@ class RustcOracle(ErrorListOracle):
         """Say so for what is missing at the end, and for a bracket, literal or comment that is still open there."""
         del text
         is_at_end = finding.position >= length or finding.message.endswith("found `<eof>`")
-        return is_at_end or finding.message.startswith(_OPEN)
+        return is_at_end or finding.message.startswith(_OPEN) or finding.message.endswith("\\u{0}")
 
     def close(self) -> None:
         """End the helper."""
