@@ -127,9 +127,10 @@ _WAYS = (
     Way("words", Ranking("words", per_file=_MAX_RANK, variety=0)),
     Way("vectors", Ranking("vectors", per_file=_MAX_RANK, variety=0)),
     Way("both", Ranking(per_file=_MAX_RANK, variety=0)),
+    Way("both, words / 4", Ranking(words_weight=PROSE.words_weight, per_file=_MAX_RANK, variety=0)),
     Way("both, words x 4", Ranking(words_weight=CODE.words_weight, per_file=_MAX_RANK, variety=0)),
     # As requests are answered: few of a file, and different from each other.
-    Way("both, as served", PROSE),
+    Way("words / 4, as served", PROSE),
     Way("words x 4, as served", CODE),
 )
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import re
 import shutil
 import sys
 import tempfile
@@ -22,15 +21,14 @@ from pathlib import Path
 from benchmarks.errors import BenchmarkError
 from benchmarks.retrieval import Asked, ask_all
 from evaluation.errors import EvaluationError
-from evaluation.problems import Form, Problem
+from evaluation.problems import Problem
 from evaluation.suites import load_suite
+from evaluation.task_parts import in_words
 from retrieval_index.embedder import DEFAULT, load_embedder
 from retrieval_index.embedding import EmbeddedBy
 from retrieval_index.errors import RetrievalError
 from retrieval_index.search import SearchIndex
 from retrieval_index.update import update_index
-
-_EXAMPLES = re.compile(r">>>|^assert |\b(?:for )?examples?\b", re.IGNORECASE | re.MULTILINE)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +74,7 @@ def hide_solutions(problems: Iterable[Problem], folder: Path) -> list[Asked]:
         path = f"solutions/{number:04d}.py"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(bare(problem.reference) + "\n", encoding="utf-8")
-        words = description(problem)
+        words = in_words(problem)
         if words:
             asked.append(Asked(path, problem.entry_point, 1, words, ""))
     return asked
@@ -89,16 +87,6 @@ def bare(code: str) -> str:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
-
-
-def description(problem: Problem) -> str:
-    """Give what the task says in words: no signature, and nothing from its first example on."""
-    words = problem.prompt
-    if problem.form is Form.FUNCTION:
-        functions = [node for node in ast.parse(problem.prompt).body if isinstance(node, ast.FunctionDef)]
-        named = [node for node in functions if node.name == problem.entry_point]
-        words = (ast.get_docstring(named[0]) or "") if named else ""
-    return _EXAMPLES.split(words)[0].strip(' \n"')
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ answers 400 and names the field, and the arm is refused with that message.
     generate     /generate         the service's own prompt, one candidate
     unmasked     /generate         the same without the syntax mask
     retrieval    /generate         generate with code of the index `exemplars` in the prompt (docs/retrieval.md)
+    parts        /generate         generate with description, signature and examples in fields of their own
+    staged       /generate         the same, asked one after another (docs/retrieval.md)
     n5-logprob   /generate         five candidates at T 0.2, the likeliest taken
     n5-examples  /generate         five candidates at T 0.2, those that pass the prompt's own examples preferred
 
@@ -24,11 +26,12 @@ from evaluation.errors import ConfigError
 
 
 class Route(StrEnum):
-    """Which API an arm uses. Infilling problems take /v1/completions with `suffix` in every arm but GENERATE."""
+    """Which API an arm uses. Infilling problems take /v1/completions with `suffix` where it is not /generate."""
 
     RAW = "raw"
     CHAT = "chat"
     GENERATE = "generate"
+    PARTS = "parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ ARMS: Final[dict[str, Arm]] = {
         Arm("generate", Route.GENERATE),
         Arm("unmasked", Route.GENERATE, {"syntax": "off"}),
         Arm("retrieval", Route.GENERATE, {"retrieval": {"index": "exemplars", "k": 4}}),
+        Arm("parts", Route.PARTS),
+        Arm("staged", Route.PARTS, {"prompting": "staged"}),
         Arm("n5-logprob", Route.GENERATE, {**_FIVE, "select": "logprob"}),
         Arm("n5-examples", Route.GENERATE, {**_FIVE, "select": "examples"}),
     )

@@ -11,7 +11,8 @@ tokens (there: 2,000 and 1,024), no few-shot examples for MBPP (EvalPlus has non
 
 Route CHAT: EvalPlus' prompt for OpenAI models, which leaves the answer's beginning to the model. Route GENERATE: the
 question goes into `prompt` and the service lays it out; its prompt is not EvalPlus', so compare this route with
-itself. Infilling: /v1/completions with `suffix`; the service writes the FIM template.
+itself. Route PARTS: the same with a Python task's words, signature and examples in fields of
+their own. Infilling: /v1/completions with `suffix`; the service writes the FIM template.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, Final
 from evaluation.arms import Arm, Route
 from evaluation.problems import Form, Problem
 from evaluation.python_syntax import python_expression
+from evaluation.task_parts import fields_of
 
 INSTRUCTION: Final = (
     "Please provide a self-contained Python script that solves the following problem "
@@ -107,8 +109,9 @@ def _parses(text: str) -> bool:
 
 
 def _layout(problem: Problem, route: Route) -> Request:
-    if route is Route.GENERATE:
-        return Request("/generate", _generate_body(problem))
+    if route in (Route.GENERATE, Route.PARTS):
+        parts = fields_of(problem, runnable_examples(problem)) if route is Route.PARTS else {}
+        return Request("/generate", {**_generate_body(problem), **parts})
     if problem.form is Form.INFILL:
         # Qwen's template reads a cut as the end of the file: a blank suffix is sent as it is.
         return Request("/v1/completions", {"prompt": problem.prompt, "suffix": problem.suffix})

@@ -225,7 +225,7 @@ def _warnings(config: RunConfig, samples: dict[Key, Record], scored: dict[Key, R
         (refused > 0, f"{refused} prompts were refused by the service and count as failed"),
         (
             bool(no_code),
-            f"{len(no_code)} answers were given without the code that the arm asks for: {', '.join({*no_code})}",
+            f"{len(no_code)} answers came without the code that the arm asks for: {', '.join(sorted({*no_code}))}",
         ),
         (
             bool(config.bad_rows),

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grammar import _native
+from grammar.closing_tags import with_names
 from grammar.errors import MaskShapeError
 from grammar.languages import Language
 from grammar.vocabulary import TokenVocabulary
@@ -30,7 +31,11 @@ class SyntaxMatcher:
     ) -> None:
         self.language, self.vocabulary = language, vocabulary
         self._num_words = (vocabulary.width + 31) // 32
-        top = language.spec.rules().top
+        rules = language.spec.rules()
+        top = rules.top
+        # The text, by tokens, where a closing depends on it.
+        self._pieces: list[bytes] | None = [] if rules.has_elements else None
+        self._around = prefix, suffix
         level = top.asked_for(suffix) if top is not None and suffix else 0
         self._native = _native.Matcher(engine_of(language, vocabulary), prefix, suffix, level)
 
@@ -62,25 +67,38 @@ class SyntaxMatcher:
 
     def accept_token(self, token_id: int) -> bool:
         """Take one token; False (and no change) when it is not allowed."""
-        return self._native.accept_token(token_id)
+        if not self._native.accept_token(token_id):
+            return False
+        if self._pieces is not None:
+            self._pieces.append(self.vocabulary.token_bytes(token_id) or b"")
+        return True
 
     def accept_bytes(self, data: bytes) -> bool:
         """Take text that came by another way, as if it were one token."""
-        return self._native.accept_bytes(data)
+        if not self._native.accept_bytes(data):
+            return False
+        if self._pieces is not None:
+            self._pieces.append(data)
+        return True
 
     def rollback(self, num_tokens: int) -> None:
         """Take back the last tokens. Raises NativeError when fewer were accepted."""
         self._native.rollback(num_tokens)
+        if self._pieces and num_tokens:
+            del self._pieces[-num_tokens:]
 
     def reset(self) -> None:
         """Go back to the prefix."""
         self._native.reset()
+        if self._pieces is not None:
+            self._pieces.clear()
 
     def clone(self) -> SyntaxMatcher:
         """Give an independent matcher at the same place."""
         other = object.__new__(SyntaxMatcher)
         other.language, other.vocabulary, other._num_words = self.language, self.vocabulary, self._num_words
-        other._native = self._native.clone()
+        other._native, other._around = self._native.clone(), self._around
+        other._pieces = None if self._pieces is None else list(self._pieces)
         return other
 
     @property
@@ -106,11 +124,21 @@ class SyntaxMatcher:
     @property
     def min_tokens_to_end(self) -> int | None:
         """Tokens of `closing_bytes()`, taken greedily; an upper bound that can be kept. None: no closing found."""
-        return self._native.min_tokens_to_end
+        if self._pieces is None:
+            return self._native.min_tokens_to_end
+        way = self.closing_bytes()
+        tokens = None if way is None else self.vocabulary.native.tokenize(way)
+        return None if tokens is None else len(tokens)
 
     def closing_bytes(self) -> bytes | None:
         """Give a short text that makes this one a valid program; None when none was found."""
-        return self._native.closing_bytes()
+        way = self._native.closing_bytes()
+        if way is None or self._pieces is None or b"/" not in way:
+            return way
+        prefix, suffix = self._around
+        named = with_names(self.language.spec, prefix + b"".join(self._pieces), way, suffix)
+        trial = self._native.clone()
+        return named if trial.accept_bytes(named) and trial.can_end else way
 
     @property
     def degraded_reason(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -46,11 +46,11 @@ class Content(Protocol):
         """Give the words of a query that say most, each with how much it says."""
         ...
 
-    def by_words(self, weights: Mapping[str, float], limit: int) -> list[Ranked]:
+    def by_words(self, weights: Mapping[str, float], limit: int) -> Iterable[Ranked]:
         """Give the chunks that have most of the words, best first, by BM25."""
         ...
 
-    def by_vector(self, vector: NDArray[np.float32], limit: int) -> list[Ranked]:
+    def by_vector(self, vector: NDArray[np.float32], limit: int) -> Iterable[Ranked]:
         """Give the chunks nearest to a unit vector, by cosine. Only where the index has vectors."""
         ...
 
@@ -86,14 +86,17 @@ class FileContent:
         """See Content."""
         return self._words.weights(words)
 
-    def by_words(self, weights: Mapping[str, float], limit: int) -> list[Ranked]:
+    def by_words(self, weights: Mapping[str, float], limit: int) -> Iterator[Ranked]:
         """See Content."""
-        return [Ranked(id_, self._file_of[id_], score) for id_, score in self._words.search(weights, limit)]
+        return self._with_files(self._words.search(weights, limit))
 
-    def by_vector(self, vector: NDArray[np.float32], limit: int) -> list[Ranked]:
+    def by_vector(self, vector: NDArray[np.float32], limit: int) -> Iterator[Ranked]:
         """See Content."""
         assert self._vectors is not None
-        return [Ranked(id_, self._file_of[id_], score) for id_, score in self._vectors.search(vector, limit)]
+        return self._with_files(self._vectors.search(vector, limit))
+
+    def _with_files(self, ranking: Iterable[tuple[int, float]]) -> Iterator[Ranked]:
+        return (Ranked(id_, self._file_of[id_], score) for id_, score in ranking)
 
     def vectors(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """See Content."""
@@ -106,7 +109,7 @@ class FileContent:
             rows = self._connection.execute(_COLUMNS, (json.dumps(list(ids)),)).fetchall()
         return {
             id_: Stored(
-                Chunk(path, language, first, last, kind, symbol, text, tuple(json.loads(imports)), sha256),
+                Chunk(path, language, first, last, kind, symbol, text, _texts_of(imports), sha256),
                 words,
             )
             for id_, words, path, language, first, last, kind, symbol, text, imports, sha256 in rows
@@ -115,3 +118,7 @@ class FileContent:
     def close(self) -> None:
         """See Content."""
         self._connection.close()
+
+
+def _texts_of(array: str) -> tuple[str, ...]:
+    return tuple(json.loads(array)) if array != "[]" else ()

@@ -8,7 +8,7 @@ query ─┬─► words, the rarest ─► BM25 ──────┐
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +70,7 @@ class Ranking:
     """How chunks are ranked.
 
     mode           `fused` takes words alone where the index has no vectors
-    words_weight   of the ranking by words beside that by vectors. Measured (docs/retrieval.md): 1 for questions in
+    words_weight   of the ranking by words beside that by vectors. Measured (docs/retrieval.md): 1/4 for questions in
                    prose; for code, whose names are those of what it calls, more is better
     per_file       chunks of one file at most. Measured: with two, 6 of 100 functions fall out of the best four
     variety        0 to 1: how much likeness to a better chunk counts against one
@@ -82,7 +82,7 @@ class Ranking:
     variety: float = 0.25
 
 
-PROSE = Ranking()
+PROSE = Ranking(words_weight=0.25)
 CODE = Ranking(words_weight=4.0)
 
 
@@ -234,7 +234,7 @@ class SearchIndex:
         return shared
 
 
-def _capped(ranking: Sequence[Ranked], limit: int) -> list[tuple[int, float]]:
+def _capped(ranking: Iterable[Ranked], limit: int) -> list[tuple[int, float]]:
     """Keep the best, and of one file a few."""
     kept: list[tuple[int, float]] = []
     files = Counter[int]()

@@ -75,11 +75,8 @@ class VectorIndex:
         if self._index.ntotal == 0:
             return []
         cosines, ids = self._index.search(vector.reshape(1, -1), min(limit, self._index.ntotal))
-        return [
-            (int(chunk), float(cosine))
-            for chunk, cosine in zip(ids[0], cosines[0], strict=True)
-            if chunk >= 0
-        ]
+        found = ids[0] >= 0
+        return list(zip(ids[0][found].tolist(), cosines[0][found].tolist(), strict=True))
 
     def rows(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Give the vectors of chunks, (len(ids), dimension)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ _VECTORS = Path("adapters/vectors")
 def main(argv: list[str]) -> int:
     """Run one command; give its exit code: 0, or 2 for an error."""
     options = _parser().parse_args(argv)
+    leave_orderly_on_sigterm()
     try:
         return options.command(options)
     except (TrainerError, AdapterError, ModelStoreError) as error:
@@ -28,6 +30,11 @@ def main(argv: list[str]) -> int:
             "\ninterrupted; what was done is kept, and the same command goes on from there", file=sys.stderr
         )
         return 130
+
+
+def leave_orderly_on_sigterm() -> None:
+    """Let SIGTERM end the process as an exception does, so that the service that was started ends with it."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from grammar.rules.javascript_functions import FUNCTIONS
 from grammar.rules.javascript_lines import HEADERS, LINES, STRINGS
 from grammar.rules.javascript_lists import LISTS
 from grammar.rules.javascript_statements import STATEMENTS
+from grammar.rules.jsx import ADJACENT
 from grammar.rules.model import LanguageRules, LexemeRule
 
 _DIGITS = "[0-9](_?[0-9])*"
@@ -68,12 +69,13 @@ def _continues_name(char: str) -> bool:
 
 
 JAVASCRIPT = LanguageRules(
-    stack_rules=(LINES, STRINGS, HEADERS, *LISTS, *STATEMENTS, *EXPRESSIONS, FUNCTIONS),
+    stack_rules=(LINES, STRINGS, HEADERS, *LISTS, *STATEMENTS, *EXPRESSIONS, FUNCTIONS, ADJACENT),
     lexeme_rules=LEXEMES,
     endings=("finally{}", "while(0)"),
     openers=OPENERS,
     operators=OPERATORS,
     unreserved=("identifier",),
+    has_elements=True,
     characters=(_continues_name, str.isidentifier),
     extras=("comment", "html_comment"),
 )

@@ -125,6 +125,7 @@ class LanguageRules:
     characters  at most two sets of characters beyond ASCII, which patterns name \1 and \2.
     operators  of the language, which its own lexer reads greedily: `--` is never two minus signs, though the grammar
               would cut it where no `--` fits. Terminals are named by their text.
+    has_elements  JSX: elements end with the name they begin with, which a closing has to spell (closing_tags.py).
     line_comments, line_ends  names of terminals. Where a line break means something, the comments end their line, so
               they may stand only where one of line_ends may. That is where a stack rule sets the flag
               `in_line_flag`; 0: where none sets any.
@@ -148,5 +149,6 @@ class LanguageRules:
     line_comments: tuple[str, ...] = ()
     line_ends: tuple[str, ...] = ()
     in_line_flag: int = 0
+    has_elements: bool = False
     extras: tuple[str, ...] = ("comment",)
     top: Top | None = None

@@ -12,10 +12,11 @@ from grammar.rules.javascript import JAVASCRIPT, NUMBERS, OPERATORS
 from grammar.rules.javascript import LEXEMES as JAVASCRIPT_LEXEMES
 from grammar.rules.javascript import OPENERS as JAVASCRIPT_OPENERS
 from grammar.rules.javascript_lists import COMMAS, TRIES
+from grammar.rules.jsx import ADJACENT
 from grammar.rules.model import LexemeRule
 from grammar.rules.typescript_expressions import OPERANDS
 from grammar.rules.typescript_lines import HEADERS, LINES, STRINGS
-from grammar.rules.typescript_lists import IMPORTS, MEMBERS
+from grammar.rules.typescript_lists import IMPORTS, MEMBERS, PARAMETERS
 from grammar.rules.typescript_statements import STARTS
 from grammar.rules.typescript_tags import TAGS
 
@@ -46,17 +47,19 @@ _WORD_MARKS = (".", "?.")
 
 TYPESCRIPT = dataclasses.replace(
     JAVASCRIPT,
-    stack_rules=(LINES, STRINGS, HEADERS, COMMAS, MEMBERS, TRIES, STARTS, IMPORTS, OPERANDS),
+    stack_rules=(LINES, STRINGS, HEADERS, COMMAS, MEMBERS, PARAMETERS, TRIES, STARTS, IMPORTS, OPERANDS),
     lexeme_rules=(_NUMBERS, _NAMES, _ESCAPES),
     openers=tuple(text for text in OPENERS if not text.startswith("<")),
     operators=(*OPERATORS, "&&", "||"),
     reserved=_RESERVED,
     word_places=_WORD_PLACES,
     word_marks=_WORD_MARKS,
+    has_elements=False,
 )
 TSX = dataclasses.replace(
     TYPESCRIPT,
-    stack_rules=(*TYPESCRIPT.stack_rules, TAGS),
+    has_elements=True,
+    stack_rules=(*TYPESCRIPT.stack_rules, TAGS, ADJACENT),
     openers=OPENERS,
     word_places=(*_WORD_PLACES, "jsx_attribute", "jsx_namespace_name"),
     word_marks=(*_WORD_MARKS, "<", "</"),

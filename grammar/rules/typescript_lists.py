@@ -49,3 +49,26 @@ MEMBERS = StackRule(
     dict.fromkeys(("public_field_definition", "abstract_method_signature"), lambda below, top: "member"),
     settle=lambda _: "",
 )
+
+
+# ---- function f(a.b, ...0!) {}: a parameter is a name or a pattern
+
+
+def _no_target(below: State, top: State) -> State | None:
+    return None if top == "target" else ""
+
+
+PARAMETERS = StackRule(
+    "parameters",
+    "",
+    lambda state, terminal: "",
+    ("',' expected.", "Identifier expected."),
+    {
+        **dict.fromkeys(
+            ("member_expression", "subscript_expression", "non_null_expression"), lambda below, top: "target"
+        ),
+        **dict.fromkeys(("pattern", "rest_pattern"), lambda below, top: "target" if top == "target" else ""),
+        "_parameter_name": _no_target,
+    },
+    settle=lambda _: "",
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.retrieval import Asked
-from benchmarks.retrieval_problems import bare, description, hide_solutions
+from benchmarks.retrieval_problems import bare, hide_solutions
 from evaluation.problems import AssertCode, Form, Problem
 
 HEAD = '''from typing import List
@@ -20,12 +20,6 @@ def is_sorted(xs: List[int]) -> bool:
 
 def problem(form: Form, prompt: str, reference: str | None) -> Problem:
     return Problem("s", "s/1", "python", form, prompt, AssertCode("pass"), "is_sorted", reference)
-
-
-def test_a_task_is_asked_with_its_words_alone() -> None:
-    assert description(problem(Form.FUNCTION, HEAD, None)) == "Are the numbers in order?"
-    text = '"""\nTell whether the numbers are in order.\nassert is_sorted([1])\n"""\n'
-    assert description(problem(Form.INSTRUCTION, text, None)) == "Tell whether the numbers are in order."
 
 
 def test_solutions_are_hidden_without_the_words_of_their_tasks(tmp_path: Path) -> None:

