@@ -27,9 +27,10 @@ class RustcOracle(ErrorListOracle):
 
     # rustc's parser does not go back: an error at a lexeme that is read is one for good, but for the last lexeme.
     probes = (b" ", b"x", b" x", b";", b"x;", b"!{}", b"x!{}", b"=", b":", b"::x", b" x {}", b"()", b" {}", b"x() {}",
-              b">", b"> x", b"=> x", b"#", b".x", b"0", b"|x| x", b"&")  # fmt: skip
+              b">", b"> x", b"=> x", b"#", b".x", b"0", b"|x| x", b"&", b"/")  # fmt: skip
     words = (b"where", b"for", b"impl", b"struct", b"const", b"unsafe", b"extern", b"async", b"else", b"match", b"dyn",
-             b"move", b"fn", b"in", b"as", b"crate", b"macro_rules")  # fmt: skip
+             b"move", b"fn", b"in", b"as", b"crate", b"macro_rules", b"loop", b"while", b"if", b"let", b"mut",
+             b"ref")  # fmt: skip
     probe_reach = 8
 
     def __init__(self) -> None:

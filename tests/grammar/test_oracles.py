@@ -130,6 +130,8 @@ CASES = {
         ("/* /* */", False, True),
         ("struct", False, True),
         ("fn f() -> im", False, True),
+        ("fn f() { 'a: l", False, True),
+        ("use a; /", False, True),
         ("fn f() { let = (1, [b", False, False),
         ("fn f() { (] ", False, False),
         ("fn f() { a b; }", False, False),
