@@ -1,5 +1,9 @@
 #include "rust_scanner.h"
 
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
 namespace codefusion {
 namespace {
 
@@ -10,10 +14,10 @@ enum External : u32 {
 constexpr u32 kExternalTokens = 11;
 
 enum Kind : u8 {
-    kInternal,      // the grammar's own lexer; while fresh, `detail`: May
+    kInternal,      // the grammar's own lexer; while fresh, `detail`: Detail
     kSlash,         // fresh: a comment or a lexeme. In comments q is where the grammar's lexer starts behind them
     kLineComment,
-    kBlockComment,  // column: how many are open
+    kBlockComment,  // start_mode: how many are open
     kBlockStar,
     kBlockSlash,
     // What begins as an integer or a name is read by the grammar's lexer at the same time.
@@ -27,15 +31,28 @@ enum Kind : u8 {
     kSuffixDigits,
     kRawPrefix,     // b, c
     kRawLetter,     // r
-    kRawHash,       // column: hashes
-    // `detail`: hashes of the string being read; column: hashes read behind a quote
+    kRawHash,       // start_mode: hashes
+    // `detail`: hashes of the string being read; start_mode: hashes read behind a quote
     kRawText,
     kRawQuote,
     kRawEnd,        // fresh: before the quote
     kString,        // fresh: the text is still empty
 };
 
-enum May : u16 { kMayBeFloat = 1, kMayBeRaw = 2 };
+// `detail` between lexemes; of a name that is being read, kNameFollows and kLabel.
+enum Detail : u16 {
+    kMayBeFloat = 1,
+    kMayBeRaw = 2,
+    kNameFollows = 4,  // not `_`
+    kLabel = 8,        // no word but `static` and `_`
+    kNoBlank = 16,
+    kDocsBind = 32,    // behind a doc comment something has to follow: not between a macro's brackets
+    kDoc = 64,         // one has been read
+    kDocHere = 128,    // the comment being read may be one
+};
+constexpr u16 kOfNames = kNameFollows | kLabel, kUnboundDoc = kDocsBind | kDoc;
+// A block comment's first characters, beside how many are open, in start_mode.
+constexpr u16 kOpening = 0x100, kOneStar = 0x200, kDepth = 0xff;
 
 const LexOutcome kReadOn{};
 const LexOutcome kRefused{LexEvent::kDead};
@@ -47,8 +64,8 @@ bool begins_name(u32 c) { return c != kEndOfText && (c >= 128 || (c | 0x20) - 'a
 
 LexOutcome as_internal(const Lexer& lexer, LexState& s, u32 c, u32 char_start, u32 next_offset) {
     s.kind = kInternal;
-    s.detail = 0;
-    s.column = 0;
+    s.detail &= kOfNames;
+    s.start_mode = 0;
     return lexer.read_internal(s, c, char_start, next_offset);
 }
 
@@ -75,6 +92,11 @@ RustScanner::RustScanner(const ts::Language* language) : language_(language) {
     raw_end_ = e.symbol_map[kRawStringEnd];
     float_ = e.symbol_map[kFloatLiteral];
     first_variant_ = static_cast<u16>(language->token_count);
+    for (u32 symbol = 1; symbol < language->token_count; symbol++) {
+        const std::string_view name = language->symbol_names[symbol];
+        if (name == "_") wildcard_ = static_cast<u16>(symbol);
+        if (name == "static") static_word_ = static_cast<u16>(symbol);
+    }
 }
 
 bool RustScanner::valid(const Lexer& lexer, ModeId mode, u32 external) const {
@@ -94,12 +116,24 @@ void RustScanner::start(const Lexer& lexer, ModeId mode, LexState& s) const {
         s.kind = kString;
         return;
     }
-    s.detail = static_cast<u16>((may_be_float ? kMayBeFloat : 0) | (valid(lexer, mode, kRawStringStart) ? kMayBeRaw : 0));
+    const u32 flags = lexer.states->mode(mode).flags;
+    s.detail = static_cast<u16>((may_be_float ? kMayBeFloat : 0) | (valid(lexer, mode, kRawStringStart) ? kMayBeRaw : 0) |
+                                ((flags & kNameFlag) != 0 ? kNameFollows : 0) | ((flags & kLabelFlag) != 0 ? kLabel : 0) |
+                                ((flags & kNoBlankFlag) != 0 ? kNoBlank : 0) | ((flags & kDocsFlag) != 0 ? kDocsBind : 0));
 }
 
 LexState RustScanner::text_start(const Lexer& lexer, ModeId mode) const { return lexer.start(mode); }
 
 LexOutcome RustScanner::read(const Lexer& lexer, LexState& s, u32 c, u32 char_start, u32 next_offset) const {
+    const LexOutcome o = read_any(lexer, s, c, char_start, next_offset);
+    if (o.event != LexEvent::kLexeme || o.keyword == kNoSymbol || s.kind != kInternal) return o;
+    const auto& reserved = lexer.states->rules->reserved;
+    const bool is_wrong_label = (s.detail & kLabel) != 0 && o.keyword != static_word_ &&
+                                std::find(reserved.begin(), reserved.end(), o.keyword) != reserved.end();
+    return is_wrong_label || ((s.detail & kNameFollows) != 0 && o.keyword == wildcard_) ? kRefused : o;
+}
+
+LexOutcome RustScanner::read_any(const Lexer& lexer, LexState& s, u32 c, u32 char_start, u32 next_offset) const {
     switch (s.kind) {
         case kInternal:
             if (s.fresh) return read_between(lexer, s, c, char_start, next_offset);
@@ -122,34 +156,59 @@ LexOutcome RustScanner::read(const Lexer& lexer, LexState& s, u32 c, u32 char_st
 
 // Blanks and comments so far.
 LexOutcome RustScanner::read_between(const Lexer& lexer, LexState& s, u32 c, u32 char_start, u32 next_offset) const {
+    const bool closes = c == '}' || c == ')' || c == ']' || c == kEndOfText;
+    if (closes && (s.detail & kUnboundDoc) == kUnboundDoc) return kRefused;
     if (c == kEndOfText) return kReadOn;
-    if (c == '/') return go_on(s, kSlash);
+    if (c == '/') return (s.detail & kNoBlank) != 0 ? kRefused : go_on(s, kSlash);
     if (is_digit(c) && (s.detail & kMayBeFloat) != 0) s.kind = kNumber;
     if ((s.detail & kMayBeRaw) != 0) {
         if (c == 'r') s.kind = kRawLetter;
         if (c == 'b' || c == 'c') s.kind = kRawPrefix;
     }
     const LexOutcome o = lexer.read_internal(s, c, char_start, next_offset);
-    if (!s.fresh) s.detail = 0;
-    return o;
+    if (!s.fresh) s.detail &= kOfNames;
+    return s.fresh && (s.detail & kNoBlank) != 0 ? kRefused : o;
 }
 
 LexOutcome RustScanner::read_comment(const Lexer& lexer, LexState& s, u32 c, u32 char_start, u32 next_offset) const {
+    const auto end_comment = [&] {
+        if ((s.detail & kDocHere) != 0) s.detail |= kDoc;
+        s.detail &= static_cast<u16>(~kDocHere);
+        s.start_mode = 0;
+        return go_on(s, kInternal);
+    };
     if (s.kind == kSlash) {
-        if (c == '/') return go_on(s, kLineComment);
-        s.column = 1;
-        if (c == '*') return go_on(s, kBlockComment);
+        if (c == '/' || c == '*') {
+            s.start_mode = c == '/' ? 0 : kOpening | 1;
+            return go_on(s, c == '/' ? kLineComment : kBlockComment);
+        }
         const LexOutcome o = as_internal(lexer, s, '/', char_start - 1, char_start);
         return o.event == LexEvent::kAlive ? lexer.read_internal(s, c, char_start, next_offset) : o;
     }
-    if (s.kind == kLineComment) {
-        if (c == '\n' || c == kEndOfText) s.kind = kInternal;
+    if (s.kind == kLineComment) {  // start_mode: slashes behind the first two; 2: any number of others
+        if (c == '\n' || c == kEndOfText) {
+            end_comment();
+            return c == kEndOfText && (s.detail & kUnboundDoc) == kUnboundDoc ? kRefused : kReadOn;
+        }
+        if (s.start_mode == 0 && c == '/') s.detail |= kDocHere;
+        if (s.start_mode == 1 && c == '/') s.detail &= static_cast<u16>(~kDocHere);
+        s.start_mode = s.start_mode == 0 && c == '/' ? 1 : 2;
         return kReadOn;
     }
     if (c == kEndOfText) return kRefused;
-    if (s.kind == kBlockStar && c == '/') return go_on(s, --s.column == 0 ? kInternal : kBlockComment);
-    if (s.kind == kBlockSlash && c == '*')
-        return s.column++ < kMaxDepth ? go_on(s, kBlockComment) : kRefused;
+    if ((s.start_mode & kOneStar) != 0) {
+        s.start_mode &= kDepth;
+        if (c == '*' || c == '/') s.detail &= static_cast<u16>(~kDocHere);
+    }
+    if ((s.start_mode & kOpening) != 0) {
+        s.start_mode &= kDepth;
+        if (c == '*') {
+            s.start_mode |= kOneStar;
+            s.detail |= kDocHere;
+        }
+    }
+    if (s.kind == kBlockStar && c == '/') return --s.start_mode == 0 ? end_comment() : go_on(s, kBlockComment);
+    if (s.kind == kBlockSlash && c == '*') return s.start_mode++ < kMaxDepth ? go_on(s, kBlockComment) : kRefused;
     return go_on(s, c == '*' ? kBlockStar : c == '/' ? kBlockSlash : kBlockComment);
 }
 
@@ -191,36 +250,36 @@ LexOutcome RustScanner::read_raw_start(const Lexer& lexer, LexState& s, u32 c, u
         s.kind = kRawLetter;
         return lexer.read_internal(s, c, char_start, next_offset);
     }
-    if (c == '"') return lexeme(static_cast<u16>(first_variant_ + s.column), next_offset);
+    if (c == '"') return lexeme(static_cast<u16>(first_variant_ + s.start_mode), next_offset);
     if (s.kind == kRawLetter) {
         if (c != '#') return as_internal(lexer, s, c, char_start, next_offset);
         s.kind = kRawHash;
-        s.column = 1;  // r#a is a name; behind anything else there is no way back to the name r
+        s.start_mode = 1;  // r#a is a name; behind anything else there is no way back to the name r
         if (lexer.read_internal(s, c, char_start, next_offset).event != LexEvent::kAlive) s.q = Automaton::kDead;
         s.accepted = s.accepted_keyword = kNoSymbol;
         return kReadOn;
     }
     if (c != '#') return s.q != Automaton::kDead ? as_internal(lexer, s, c, char_start, next_offset) : kRefused;
     s.q = Automaton::kDead;
-    return s.column++ < kMaxHashes ? kReadOn : kRefused;
+    return s.start_mode++ < kMaxHashes ? kReadOn : kRefused;
 }
 
 LexOutcome RustScanner::read_raw_text(LexState& s, u32 c, u32 char_start, u32 next_offset) const {
     if (c == kEndOfText) return kRefused;
     if (s.kind == kRawEnd) {
-        if (!s.fresh) s.column++;
+        if (!s.fresh) s.start_mode++;
         s.fresh = 0;
-        return s.column == s.detail ? lexeme(raw_end_, next_offset) : kReadOn;
+        return s.start_mode == s.detail ? lexeme(raw_end_, next_offset) : kReadOn;
     }
     s.fresh = 0;
     if (c == '"') {
         if (s.detail == 0) return lexeme(raw_content_, char_start);
-        s.column = 0;
+        s.start_mode = 0;
         return number_so_far(s, kRawQuote, raw_content_, char_start);
     }
     if (s.kind == kRawQuote) {
-        if (c == '#') return ++s.column == s.detail ? lexeme(raw_content_, s.accept_end) : kReadOn;
-        s.column = 0;
+        if (c == '#') return ++s.start_mode == s.detail ? lexeme(raw_content_, s.accept_end) : kReadOn;
+        s.start_mode = 0;
         return number_so_far(s, kRawText, kNoSymbol, 0);
     }
     return kReadOn;
@@ -261,7 +320,7 @@ TerminalSet RustScanner::reachable(const Lexer& lexer, const LexState& s) const 
             return r;
         case kRawHash:
             if (s.q != Automaton::kDead) r = lexer.reachable_internal(s);
-            add_raw(s.column);
+            add_raw(s.start_mode);
             return r;
         case kRawText:
         case kRawQuote: r.add(raw_content_); return r;
@@ -280,17 +339,17 @@ TerminalSet RustScanner::reachable(const Lexer& lexer, const LexState& s) const 
 
 const char* RustScanner::ending(const LexState& s) const {
     static constexpr char kHashSigns[] = "\"########";
-    static const std::string stars = [] {
-        std::string text;
-        for (u32 i = 0; i <= kMaxDepth; i++) text += "*/";
-        return text;
+    static const std::vector<std::string> stars = [] {  // by how many comments are open
+        std::vector<std::string> texts{" "};
+        while (texts.size() <= kMaxDepth) texts.push_back(texts.back() + "*/");
+        return texts;
     }();
     const auto hashes = [](u32 n) { return kHashSigns + 1 + kMaxHashes - n; };
     switch (s.kind) {
-        case kBlockComment:
-        case kBlockStar:
-        case kBlockSlash: return stars.c_str() + stars.size() - 2 * s.column;
-        case kRawQuote: return hashes(s.detail - s.column);
+        case kBlockComment: return stars[s.start_mode & kDepth].c_str() + 1;
+        case kBlockStar: return stars[s.start_mode & kDepth].c_str() + 2;
+        case kBlockSlash: return stars[s.start_mode & kDepth].c_str();  // `/*` would open one more
+        case kRawQuote: return hashes(s.detail - s.start_mode);
         case kRawText: {
             static constexpr const char* kQuoted[] = {"\"", "\"#", "\"##", "\"###", "\"####", "\"#####", "\"######",
                                                       "\"#######", "\"########"};

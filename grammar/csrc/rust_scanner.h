@@ -17,9 +17,12 @@ public:
     // As in grammar/rules/rust_strings.py: the variants of a raw string's start are told apart by the number of hashes, and
     // the flags are one more than that of the string that is being read.
     static constexpr u32 kMaxHashes = 8, kHashes = 15;
+    // What has to follow, as in grammar/rules/rust_places.py: a name and not `_`, no blank, something behind docs, a label.
+    static constexpr u32 kNameFlag = 16, kNoBlankFlag = 32, kDocsFlag = 64, kLabelFlag = 128;
     static constexpr u32 kMaxDepth = 32;  // of comments
 
 private:
+    LexOutcome read_any(const Lexer&, LexState&, u32 c, u32 char_start, u32 next_offset) const;
     LexOutcome read_between(const Lexer&, LexState&, u32 c, u32 char_start, u32 next_offset) const;
     LexOutcome read_comment(const Lexer&, LexState&, u32 c, u32 char_start, u32 next_offset) const;
     LexOutcome read_number(const Lexer&, LexState&, u32 c, u32 char_start, u32 next_offset) const;
@@ -30,6 +33,7 @@ private:
 
     const ts::Language* language_;
     u16 string_content_, string_close_, raw_content_, raw_end_, float_, first_variant_;
+    u16 wildcard_ = kNoSymbol, static_word_ = kNoSymbol;
 };
 
 }  // namespace codefusion

@@ -9,11 +9,14 @@ same, see csrc/rust_scanner.cpp). Comments, a rule of several lexemes there, are
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from grammar.errors import GrammarError
 from grammar.reference.lexer import Kind, Lexeme, Undecided
 from grammar.reference.parse_table import ParseTable
 from grammar.reference.scanner import Answer, Decline, External, Place, ScannerState
+from grammar.rules.rust_names import RESERVED
+from grammar.rules.rust_places import DOCS_BIND, LABEL, NAME_FOLLOWS, NO_BLANK
 from grammar.rules.rust_strings import MAX_HASHES
 
 DIFFERENCES = (
@@ -34,6 +37,10 @@ _NUMBER = re.compile(
 )
 _SUFFIX = re.compile(r"[uif][0-9]+")
 _BEGUN_SUFFIX = re.compile(r"[uif]?\Z")
+_WORD = re.compile(r"[^\W\d]\w*")
+_NO_LABELS = {"mut", *RESERVED} - {"static", "mutable_specifier"}
+_CLOSING = ("}", ")", "]")
+_BLOCK_DOC = re.compile(r"/\*\*(?![*/])")
 _COMMENT_PART = re.compile(r"/\*|\*/")
 
 
@@ -60,6 +67,9 @@ class RustScanner:
             self._valid(place.external_lex_state) if place.external_lex_state else (False,) * _NUM_EXTERNALS
         )
         hashes = place.flags & _HASHES
+        first = text[place.position : place.position + 1]
+        if place.flags & NO_BLANK and first and (first == "/" or _BLANKS.fullmatch(first)):
+            return None
         if hashes and (raw_text or raw_end):
             found = self._in_raw_string(text, place, '"' + "#" * (hashes - 1), is_end=not raw_text)
         elif string and not number:
@@ -96,11 +106,19 @@ class RustScanner:
     def _between_lexemes(
         self, text: str, place: Place, *, may_be_raw: bool, may_be_float: bool
     ) -> Lexeme | Undecided | Decline | None:
-        at = _skip_comments(text, place.position)
-        if at is None or (text[at:] == "/" and not place.at_end):
-            return None if place.at_end else Undecided(None)  # in a comment, or perhaps
-        if at == len(text) and _is_in_line_comment(text, place.position) and not place.at_end:
+        skipped = _skip_comments(text, place.position)
+        if skipped is None:
+            return None
+        at = skipped.end
+        if skipped.in_block and place.at_end:
+            return None
+        if not place.at_end and (skipped.is_open or text[at:] == "/"):
             return Undecided(None)
+        closes = text[at : at + 1] in _CLOSING if at < len(text) else place.at_end
+        if skipped.is_doc and closes and place.flags & DOCS_BIND:
+            return None
+        if _is_refused_word(text, at, place):
+            return None
         char = text[at : at + 1]
         if not char:
             raw = self._raw_starts if may_be_raw and not place.at_end else []
@@ -148,26 +166,49 @@ class RustScanner:
         return Decline(at) if not hashes or is_raw_name else None
 
 
-def _skip_comments(text: str, at: int) -> int | None:
-    """Give the place behind blanks and comments; None: inside a block comment, or one that is too deep."""
+def _is_refused_word(text: str, at: int, place: Place) -> bool:
+    """Say whether a word is no name where one has to follow: `_`, or one that no label is called."""
+    word = _WORD.match(text, at)
+    if not word or (word.end() == len(text) and not place.at_end):
+        return False
+    is_wrong_label = word[0] in _NO_LABELS
+    return bool((place.flags & NAME_FOLLOWS and word[0] == "_") or (place.flags & LABEL and is_wrong_label))
+
+
+class Skipped(NamedTuple):
+    """Blanks and comments: where they end, whether in a comment that more text goes on with, and what was said.
+
+    is_doc  one of them is a doc comment, so something has to follow.
+    """
+
+    end: int
+    is_open: bool = False
+    in_block: bool = False
+    is_doc: bool = False
+
+
+def _skip_comments(text: str, at: int) -> Skipped | None:
+    """Skip blanks and comments; None: one is nested too deep."""
+    is_doc = False
     while True:
         match = _BLANKS.match(text, at)
         assert match, "the pattern matches the empty text"
-        at = match.end()
+        start = at = match.end()
         if text.startswith("//", at):
             end = text.find("\n", at)
             at = len(text) if end == -1 else end + 1
+            is_doc |= text.startswith("///", start) and not text.startswith("////", start)
+            if end == -1:
+                return Skipped(at, is_open=True, is_doc=is_doc)
         elif text.startswith("/*", at):
             depth, at = 1, at + 2
             while depth:
                 part = _COMMENT_PART.search(text, at)
                 if part is None:
-                    return None
+                    return Skipped(len(text), is_open=True, in_block=True)
                 depth, at = depth + (1 if part[0] == "/*" else -1), part.end()
+                if depth > MAX_DEPTH:
+                    return None
+            is_doc |= bool(_BLOCK_DOC.match(text, start))
         else:
-            return at
-
-
-def _is_in_line_comment(text: str, start: int) -> bool:
-    """Say whether a text that ends in blanks or comments ends in one that goes on to the end of its line."""
-    return _skip_comments(text + "/", start) != len(text)
+            return Skipped(at, is_doc=is_doc)
