@@ -66,8 +66,8 @@ _BODIES: dict[str, State] = {
 }  # fmt: skip
 _STICKY = ("struct", "enum", "trait", "impl", "mod", "fn", "use", "macro_rules", "as", "rules", "attribute")
 _TOKENS = ("tokens", ")", "}", "tokens'")
-_NAMED = ("type", "mod name", "fn name", "static", "path", "path::", ".", "fields", "variants", "macro_rules", "use",
-          "union", "struct name", "enum name", "trait name")  # fmt: skip
+_NAMED = ("attribute", "type", "mod name", "fn name", "static", "path", "path::", ".", "fields", "variants",
+          "macro_rules", "use", "union", "struct name", "enum name", "trait name")  # fmt: skip
 
 
 def _shift(state: State, terminal: str) -> State | None:
@@ -90,7 +90,7 @@ def _shift(state: State, terminal: str) -> State | None:
             return "#"
         case "!" if s in ("name", "#"):
             return "macro!" if s == "name" else "#"
-        case ";" if s == "extern":
+        case ";" if s in ("extern", "impl"):
             return None
         case "crate" if s in ("fields", "variants"):
             return None
@@ -98,12 +98,16 @@ def _shift(state: State, terminal: str) -> State | None:
             return None
         case _ if s in ("struct name", "enum name", "trait name", "fn name", "mod name"):
             return s.removesuffix(" name")
+        case "in" if s == "pub(":
+            return "path"
         case "as" if s == "use":
             return "use as"
         case "identifier" if s == "use as":
             return "use"
         case "identifier" if s == "variants":
             return "variant"
+        case "=" | "]" if s == "attribute":
+            return ""
         case _ if s in _STICKY:
             return "" if terminal == "<" else s
         case "match":
@@ -142,7 +146,7 @@ def _opened(s: str, bracket: str) -> State | None:
     if bracket == "[":
         return "attribute" if s == "#" else ""
     if bracket == "(":
-        return ""
+        return "pub(" if s == "pub" else ""
     return _BODIES.get(s, Place("block"))
 
 
@@ -295,6 +299,7 @@ PLACES = StackRule(
         "expected statement after outer attribute",
         "an inner attribute is not permitted in this context",
         "non-item in item list",
+        "expected `{}`, found `;`",
         "macros that expand to items must be delimited with braces or followed by a semicolon",
         "expected identifier, found reserved identifier `_`",
         "expected expression, found `$`",

@@ -148,7 +148,7 @@ TSX = (
 )
 
 
-@pytest.fixture(scope="session", params=["python", "java", "go", "javascript", "typescript", "tsx"])
+@pytest.fixture(scope="session", params=["python", "java", "go", "javascript", "typescript", "tsx", "rust"])
 def language(request: pytest.FixtureRequest) -> Language:
     return load_language(request.param)
 
@@ -165,7 +165,7 @@ def stdlib_files(count: int, seed: int, limit: int = 30_000) -> list[bytes]:
 
 def sources(name: str, seed: int = 1) -> list[bytes]:
     """Texts that the language's own parser accepts."""
-    texts = {"java": JAVA, "go": GO, "javascript": JSX, "typescript": TYPESCRIPT, "tsx": TSX}
+    texts = {"java": JAVA, "go": GO, "javascript": JSX, "typescript": TYPESCRIPT, "tsx": TSX, "rust": RUST}
     return stdlib_files(12, seed, 12_000) if name == "python" else [texts[name]]
 
 

@@ -167,7 +167,9 @@ def test_the_median_is_the_upper_edge_of_its_bucket(times: list[float], median: 
 # ── the routes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx", None])
+@pytest.mark.parametrize(
+    "language", ["python", "java", "go", "javascript", "typescript", "tsx", "rust", None]
+)
 async def test_languages_with_a_grammar_are_masked_by_default(
     in_process: Serve, language: str | None
 ) -> None:

@@ -110,7 +110,7 @@ def test_an_open_end_allows_to_stop_anywhere() -> None:
 # ── always ends valid ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx"])
+@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx", "rust"])
 @pytest.mark.parametrize(
     "max_tokens", [4, 40, 120]
 )  # small budgets: tests/model, where a keyword is one token
@@ -199,7 +199,7 @@ def test_a_guessed_end_is_the_last_valid_guess() -> None:
     write(grammar, "x")
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx"])
+@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx", "rust"])
 @pytest.mark.parametrize("mode", ["whole", "fenced"])
 @pytest.mark.parametrize("max_tokens", [40, 110])
 def test_an_answer_with_guesses_is_a_program_wherever_its_budget_cuts_it(
