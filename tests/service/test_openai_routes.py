@@ -331,7 +331,7 @@ async def test_the_codefusion_object_is_accepted_and_reported(
 @pytest.mark.parametrize(
     ("options", "param", "code"),
     [
-        ({"syntax": "enforce", "language": "rust"}, "codefusion.language", "language_without_mask"),
+        ({"syntax": "enforce", "language": "ruby"}, "codefusion.language", "language_without_mask"),
         ({"verbosity": "detailed"}, "codefusion.verbosity", "unknown_style"),
         ({"verbosity": -0.25}, "codefusion.verbosity", "unknown_style"),
         ({"style": {"documented": 1}}, "codefusion.style", "unknown_style"),
