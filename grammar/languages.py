@@ -89,6 +89,12 @@ def _tsx() -> LanguageRules:
     return TSX
 
 
+def _rust() -> LanguageRules:
+    from grammar.rules.rust import RUST
+
+    return RUST
+
+
 LANGUAGES: dict[str, LanguageSpec] = {
     spec.name: spec
     for spec in (
@@ -118,6 +124,7 @@ LANGUAGES: dict[str, LanguageSpec] = {
             scanner="typescript",
             function="language_tsx",
         ),
+        LanguageSpec("rust", "tree_sitter_rust", (".rs",), _rust, scanner="rust"),
     )
 }
 

@@ -80,6 +80,12 @@ NODES = {
     ),
     "typescript": _TYPESCRIPT,
     "tsx": _TYPESCRIPT,
+    "rust": Nodes(
+        functions=frozenset({"function_item", "function_signature_item", "macro_definition", "type_item"}),
+        classes=frozenset({"struct_item", "enum_item", "union_item", "trait_item", "impl_item", "mod_item"}),
+        comments=frozenset({"line_comment", "block_comment", "attribute_item"}),
+        imports=frozenset({"use_declaration"}),
+    ),
 }  # fmt: skip
 
 _NAMES = re.compile(r"[^\W\d]\w*", re.UNICODE)

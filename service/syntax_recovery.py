@@ -28,6 +28,7 @@ _ENCLOSURES: dict[str, tuple[str, ...]] = {
     "javascript": ("", "class a{", "async function*a(){for(;;){"),
     "typescript": ("", "class a{", "interface a{", "async function*a(){for(;;){"),
     "tsx": ("", "class a{", "interface a{", "async function*a(){for(;;){"),
+    "rust": ("", "impl a{", "fn a(){loop{"),
 }
 
 

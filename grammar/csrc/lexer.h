@@ -15,7 +15,7 @@ struct LexState {
     u8 newline_mode = 0;          // while fresh: what a line break means; 2: refused (a scanner knows more values)
     u16 q = Automaton::kDead, keyword_q = Automaton::kDead;
     u16 accepted = kNoSymbol, accepted_keyword = kNoSymbol;
-    u16 start_mode = 0;           // scanner: mode that lexing began in, where it still matters
+    u16 start_mode = 0;           // scanner: mode that lexing began in, where it still matters, or a count
     u16 detail = 0;               // scanner: string kind, prefix letters
     u32 code_point = 0;           // of the character being read
     u32 column = 0, alt_column = 0;  // scanner: of the line start being read

@@ -41,6 +41,9 @@ ParseTable::ParseTable(const ts::Language* language) : source(language) {
             const auto& m = static_cast<const ts::LexMode14*>(language->lex_modes)[state];
             lex_modes.push_back({m.lex_state, m.external_lex_state, 0});
         }
+        // Behind an extra of several lexemes (Rust's comments) nothing is read. Such extras are a scanner's blanks, so the
+        // state is never reached; any lexer will do.
+        if (lex_modes.back().lex_state == kNoSymbol) lex_modes.back().lex_state = 0;
         for (u32 t = 0; t < num_terminals; t++) {
             const ts::ActionEntry* e = &language->parse_actions[entry(state, t)];
             const u32 count = e->entry.count;

@@ -4,6 +4,7 @@
 
 #include "javascript_scanner.h"
 #include "python_scanner.h"
+#include "rust_scanner.h"
 
 namespace codefusion {
 
@@ -12,7 +13,8 @@ std::unique_ptr<Scanner> make_scanner(const std::string& name, const ts::Languag
     if (name == "python") return std::make_unique<PythonScanner>(language);
     if (name == "javascript") return std::make_unique<JavaScriptScanner>(language, false);
     if (name == "typescript") return std::make_unique<JavaScriptScanner>(language, true);
-    throw GrammarError("expected scanner 'python', 'javascript', 'typescript' or none, got '" + name + "'");
+    if (name == "rust") return std::make_unique<RustScanner>(language);
+    throw GrammarError("expected scanner 'python', 'javascript', 'typescript', 'rust' or none, got '" + name + "'");
 }
 
 Language::Language(const ts::Language* grammar, RuleTables r, const std::string& scanner, u32 verify_words)

@@ -345,6 +345,8 @@ struct TokenSplits::Builder {
         }
         if (s.accepted != kNoSymbol && s.accept_end != offset)
             complete(s.accepted, s.accepted_keyword, &packed, &packed + 1, s.accept_end);
+        // Rust's scanner has more than 16 kinds: those from 16 on share a bit with `detail`. They are states within strings,
+        // which no configuration leads to together with the kinds that they could be taken for.
         const u64 key = static_cast<u64>(s.q) << 48 | static_cast<u64>(s.keyword_q) << 32 | static_cast<u64>(s.start_mode) << 16 |
                         static_cast<u64>(s.detail & 0xff) << 8 | static_cast<u64>(s.kind) << 4 |
                         static_cast<u64>(s.newline_mode) << 1 | s.fresh;

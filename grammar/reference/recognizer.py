@@ -24,6 +24,7 @@ from grammar.reference.language import ReferenceLanguage, load_reference
 from grammar.reference.lexer import Lexeme, Lexer, Undecided
 from grammar.reference.parse_table import END, ParseTable
 from grammar.reference.python_scanner import PythonScanner
+from grammar.reference.rust_scanner import RustScanner
 from grammar.reference.scanner import (
     Decline,
     External,
@@ -227,6 +228,8 @@ def _make_scanner(name: str, table: ParseTable) -> Scanner:
             return PythonScanner(table)
         case "javascript" | "typescript":
             return JavaScriptScanner(table)
+        case "rust":
+            return RustScanner(table)
         case _:
             return NoScanner()
 

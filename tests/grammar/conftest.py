@@ -116,13 +116,39 @@ let [i, j]: number[] = [1, 2], k = i > 1 ? (a?: b): c => a : function () {}
 for (const key in { i, 'k': /[/"]+/gi, m() { return !i }, ...a }) switch (key) { case "a": default: throw new Error }
 export { f, type Shelf as default }; export = f
 """
+RUST = rb"""//! A shop.
+use std::{collections::HashMap, fmt::{self, Display as D}};
+
+/// What is sold. /* no comment */
+#[derive(Debug, Clone)]
+pub struct Shop<'a, T: Ord + ?Sized, const N: usize = 3> where T: 'static {
+    pub(crate) items: Vec<&'a T>, pair: (u8, [f32; N]) }
+/* a /* nested */ b */
+pub enum Kind { A = 1, B(u8), C { d: i64 } }
+const RATE: f64 = 1.5e-3_f64 + 1. + 0x1F as f64;
+
+impl<'a, T: Ord> Shop<'a, T> {
+    pub async fn get(&self, mut n: usize) -> Result<Option<&'a T>, Box<dyn std::error::Error + Send>> {
+        let Some(x) = self.items.get(n) else { return Err("a\"b\u{e9}\
+            c".into()) };
+        for i in 0..=10 { if i % 2 == 0 { continue } else { println!("{i} {}", r#"raw "x" {}"#); } }
+        'outer: loop { match n { 0 | 1 => break 'outer,
+            k @ 2..=5 if k > 3 => n -= 1, _ => unsafe { n = *(&n as *const usize) } } }
+        let f = move |a: u8, b| -> u8 { a + b }; // done
+        let r#type = br##"a"#b"##; let c = '\''; let t = (1, (2.5, 3)); t.1.0; t.0.pow(2)?;
+        Ok(Some(x)).map(|v| v as _)
+    }
+}
+
+macro_rules! add { ($a:expr $(, $b:tt)*) => { $a $(+ $b)* }; }
+"""
 TSX = (
     TYPESCRIPT.replace(b"<T>(x", b"<T,>(x")
     + b'const p = <T,>(a: T) => <p id="q" class={b} {...o}>text {i} <A<B> c /><br/>\n</p>\n'
 )
 
 
-@pytest.fixture(scope="session", params=["python", "java", "go", "javascript", "typescript", "tsx"])
+@pytest.fixture(scope="session", params=["python", "java", "go", "javascript", "typescript", "tsx", "rust"])
 def language(request: pytest.FixtureRequest) -> Language:
     return load_language(request.param)
 
@@ -139,7 +165,7 @@ def stdlib_files(count: int, seed: int, limit: int = 30_000) -> list[bytes]:
 
 def sources(name: str, seed: int = 1) -> list[bytes]:
     """Texts that the language's own parser accepts."""
-    texts = {"java": JAVA, "go": GO, "javascript": JSX, "typescript": TYPESCRIPT, "tsx": TSX}
+    texts = {"java": JAVA, "go": GO, "javascript": JSX, "typescript": TYPESCRIPT, "tsx": TSX, "rust": RUST}
     return stdlib_files(12, seed, 12_000) if name == "python" else [texts[name]]
 
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.grammar_oracles import ORACLES, Oracle, OracleMissingError, open_oracle
 from benchmarks.grammar_oracles.corpora import source_files
 from benchmarks.grammar_oracles.mutations import Pieces, mutate
-from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, TSX, TYPESCRIPT, sources
+from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, RUST, TSX, TYPESCRIPT, sources
 
 _PROGRAMS = {
     "python": (),
@@ -21,6 +21,7 @@ _PROGRAMS = {
     "javascript": ("node",),
     "typescript": ("node",),
     "tsx": ("node",),
+    "rust": (),
 }
 
 
@@ -119,6 +120,23 @@ CASES = {
         ("x = <a b c={}", False, True),
         ("x = <a>b } c", False, False),
     ],
+    "rust": [
+        ("fn f() { m!(a b => c) }", True, True),
+        ("mod a; #[b(c d)] use e::f;", True, True),  # neither modules nor attributes are looked at
+        ("fn f(", False, True),
+        ("fn f() { let a = (1, [b", False, True),
+        ('fn f() { let a = "b', False, True),
+        ('fn f() { r#"b"', False, True),
+        ("/* /* */", False, True),
+        ("struct", False, True),
+        ("fn f() -> im", False, True),
+        ("fn f() { 'a: l", False, True),
+        ("use a; /", False, True),
+        ("fn f() { let = (1, [b", False, False),
+        ("fn f() { (] ", False, False),
+        ("fn f() { a b; }", False, False),
+        ("fn f() { 1e; }", False, False),
+    ],
 }
 
 
@@ -139,6 +157,7 @@ def test_every_prefix_of_an_accepted_text_is_possible(judged: tuple[str, Oracle]
         "javascript": JAVASCRIPT,
         "typescript": TYPESCRIPT,
         "tsx": TSX,
+        "rust": RUST,
     }[language]
     for cut in random.Random(1).sample(range(len(text)), 60):
         assert oracle.check(text[:cut]).possible, text[max(0, cut - 60) : cut]
@@ -174,7 +193,7 @@ def test_corpora_have_origins_and_an_order_of_their_own(judged: tuple[str, Oracl
 @pytest.mark.parametrize("language", sorted(ORACLES))
 def test_lexemes_cover_the_text_and_a_mutation_changes_one(language: str) -> None:
     text = {"python": sources("python")[0], "java": JAVA, "go": GO, "javascript": JAVASCRIPT, "typescript": TYPESCRIPT,
-            "tsx": TSX}[language]  # fmt: skip
+            "tsx": TSX, "rust": RUST}[language]  # fmt: skip
     pieces, rng = Pieces(language), random.Random(2)
     spans = pieces.lexemes(text)
     assert all(a < b for a, b in spans)

@@ -8,7 +8,7 @@ import pytest
 
 from grammar import SyntaxMatcher, TokenVocabulary, can_end, is_viable_prefix, load_language
 from grammar.reference.recognizer import load_recognizer
-from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, TSX, TYPESCRIPT, allowed_ids
+from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, RUST, TSX, TYPESCRIPT, allowed_ids
 
 PYTHON = """async def f(a, b=0x1F, *c, **d) -> x.y:
     '''doc'''
@@ -28,10 +28,11 @@ TEXTS = {
     "javascript": JAVASCRIPT,
     "typescript": TYPESCRIPT,
     "tsx": TSX,
+    "rust": RUST,
 }
 PIECES = [
     *";){}([],:=.#*<>@0`\"'\t\n\r\fé漢😀",
-    "->", "...", "/*", "//", " x ", "  ", "\n    ", "\r\n", 'f"', "b'", "1_", "e+",
+    "->", "...", "/*", "//", " x ", "  ", "\n    ", "\r\n", 'f"', "b'", "1_", "e+", "r#\"", "\"#",
 ]  # fmt: skip
 
 

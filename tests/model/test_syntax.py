@@ -48,7 +48,7 @@ def together(calls: list[Any]) -> list[Any]:
 # ── modes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx"])
+@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx", "rust"])
 def test_an_answer_is_a_program(service: Service, language: str) -> None:
     answer = generate(service, prompt=TASK, language=language, temperature=0.0, max_tokens=220)
     assert is_program(language, answer["code"])
@@ -122,7 +122,7 @@ def test_completions_opt_in(client: Any) -> None:
 # ── always ends valid ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx"])
+@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx", "rust"])
 def test_an_answer_that_its_budget_cuts_is_a_program(service: Service, language: str) -> None:
     def ask(max_tokens: int) -> dict[str, Any]:
         return generate(

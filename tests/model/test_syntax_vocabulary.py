@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
 WIDTH = 151_936
 ENDS = {151_643, 151_645}
-LANGUAGES = ["python", "java", "go", "javascript", "typescript", "tsx"]
+LANGUAGES = ["python", "java", "go", "javascript", "typescript", "tsx", "rust"]
 # Short tokens are the common ones; drawing them more often gives texts that look a little like code.
 COMMON = 1500
 

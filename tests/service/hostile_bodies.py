@@ -326,7 +326,7 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
         "service_tier": ["priority", 5],
         "modalities": [5, Wrong(["audio"], ".0")],
         "codefusion": [[], 5, CANARY, Wrong({"syntax": "on"}, ".syntax"),
-                       Wrong({"syntax": "enforce", "language": "cpp"}, ".language"),
+                       Wrong({"syntax": "enforce", "language": "ruby"}, ".language"),
                        Wrong({"language": CANARY}, ".language"), Wrong({"style": {"a": 9}}, ".style.a"),
                        Wrong({"retrieval": {"index": ".."}}, ".retrieval.index"),
                        Wrong({"seed": 1}, ".seed")],

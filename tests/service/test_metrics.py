@@ -144,7 +144,7 @@ def test_what_an_engine_does_not_know_is_not_counted() -> None:
         ({"nope": 1}, "unknown_field"),
         ({"context": {"trace": "t"}}, "not_available"),
         ({"verbosity": 1}, "unknown_style"),
-        ({"syntax": "enforce", "language": "cpp"}, "language_without_mask"),
+        ({"syntax": "enforce", "language": "ruby"}, "language_without_mask"),
         ({"language": "klingon"}, "unknown_language"),
         ({"prompt": "x" * 5000}, "context_length_exceeded"),
     ],

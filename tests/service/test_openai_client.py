@@ -122,7 +122,7 @@ async def test_the_request_id_is_known_to_the_client(over_socket: Serve) -> None
         ({"model": "gpt-4"}, openai.NotFoundError, "model_not_found", "model"),
         ({"extra_body": {"cache_salt": "x"}}, openai.BadRequestError, "unknown_field", "cache_salt"),
         (
-            {"extra_body": {"codefusion": {"syntax": "enforce", "language": "cpp"}}},
+            {"extra_body": {"codefusion": {"syntax": "enforce", "language": "ruby"}}},
             openai.BadRequestError,
             "language_without_mask",
             "codefusion.language",

@@ -321,17 +321,17 @@ async def test_a_clients_own_salt_is_refused(in_process: Serve, path: str, least
 async def test_the_codefusion_object_is_accepted_and_reported(
     in_process: Serve, path: str, least: dict[str, Any]
 ) -> None:
-    options = {"language": "cpp", "syntax": "off", "verbosity": "normal", "style": {}, "retrieval": False}
+    options = {"language": "rust", "syntax": "off", "verbosity": "normal", "style": {}, "retrieval": False}
     async with in_process() as service:
         answer = await service.client.post(path, json={**least, "codefusion": options})
-    assert answer.json()["codefusion"] == {"language": "cpp", "syntax": {"enforced": False}, "steering": {}}
+    assert answer.json()["codefusion"] == {"language": "rust", "syntax": {"enforced": False}, "steering": {}}
 
 
 @BOTH
 @pytest.mark.parametrize(
     ("options", "param", "code"),
     [
-        ({"syntax": "enforce", "language": "cpp"}, "codefusion.language", "language_without_mask"),
+        ({"syntax": "enforce", "language": "ruby"}, "codefusion.language", "language_without_mask"),
         ({"verbosity": "detailed"}, "codefusion.verbosity", "unknown_style"),
         ({"verbosity": -0.25}, "codefusion.verbosity", "unknown_style"),
         ({"style": {"documented": 1}}, "codefusion.style", "unknown_style"),

@@ -83,7 +83,7 @@ def test_a_megabyte_of_broken_prefix_is_bounded() -> None:
         ("A:\n```python\nx = 1\n```\nB", True),
         ("```python\nx = (\n```\n", False),
         ("```python\nx = 1\n", False),
-        ("```cpp\nx = (\n```\n", True),
+        ("```ruby\nx = (\n```\n", True),
         ("```\nx = (\n```\n", False),
         ("```go\npackage a\n```\n```java\nclass A {\n```", False),
     ],
@@ -167,7 +167,9 @@ def test_the_median_is_the_upper_edge_of_its_bucket(times: list[float], median: 
 # ── the routes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx", None])
+@pytest.mark.parametrize(
+    "language", ["python", "java", "go", "javascript", "typescript", "tsx", "rust", None]
+)
 async def test_languages_with_a_grammar_are_masked_by_default(
     in_process: Serve, language: str | None
 ) -> None:
@@ -184,7 +186,7 @@ async def test_languages_with_a_grammar_are_masked_by_default(
     assert fence in asked(service.engine).sampling.stop_token_ids
 
 
-@pytest.mark.parametrize("body", [{"language": "cpp"}, {"language": "text"}, {"syntax": "off"}])
+@pytest.mark.parametrize("body", [{"language": "ruby"}, {"language": "text"}, {"syntax": "off"}])
 async def test_other_languages_and_who_asks_for_it_are_not(in_process: Serve, body: dict[str, str]) -> None:
     async with in_process() as service:
         report = (await service.client.post("/generate", json={"prompt": "x", **body})).json()
@@ -196,13 +198,13 @@ async def test_other_languages_and_who_asks_for_it_are_not(in_process: Serve, bo
 async def test_enforcing_a_language_without_a_grammar_names_those_with_one(in_process: Serve) -> None:
     async with in_process() as service:
         answer = await service.client.post(
-            "/generate", json={"prompt": "x", "syntax": "enforce", "language": "cpp"}
+            "/generate", json={"prompt": "x", "syntax": "enforce", "language": "ruby"}
         )
     error = answer.json()["error"]
     assert answer.status_code == 400
     assert (
         error["message"]
-        == "language: syntax \"enforce\" is served for python, java, go, javascript, typescript, tsx; got 'cpp'."
+        == "language: syntax \"enforce\" is served for python, java, go, javascript, typescript, tsx, rust; got 'ruby'."
     )
     assert (error["param"], error["code"]) == ("language", "language_without_mask")
 

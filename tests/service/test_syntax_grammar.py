@@ -110,7 +110,7 @@ def test_an_open_end_allows_to_stop_anywhere() -> None:
 # ── always ends valid ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx"])
+@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx", "rust"])
 @pytest.mark.parametrize(
     "max_tokens", [4, 40, 120]
 )  # small budgets: tests/model, where a keyword is one token
@@ -199,7 +199,7 @@ def test_a_guessed_end_is_the_last_valid_guess() -> None:
     write(grammar, "x")
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx"])
+@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "typescript", "tsx", "rust"])
 @pytest.mark.parametrize("mode", ["whole", "fenced"])
 @pytest.mark.parametrize("max_tokens", [40, 110])
 def test_an_answer_with_guesses_is_a_program_wherever_its_budget_cuts_it(
@@ -375,7 +375,7 @@ def test_each_fence_has_its_language_and_a_bare_one_the_requests(label: str, ref
     assert ord(refused) not in allowed(grammar)
 
 
-@pytest.mark.parametrize("head", ["```cpp\n", "````python\n", "text ```python\n"])
+@pytest.mark.parametrize("head", ["```ruby\n", "````python\n", "text ```python\n"])
 def test_other_fences_are_free(head: str) -> None:
     grammar = candidate(FENCED)
     write(grammar, head)
