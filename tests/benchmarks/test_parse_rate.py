@@ -43,7 +43,7 @@ def test_tasks_come_from_the_training_ids_alone(tmp_path: Path) -> None:
     cases = answer_cases(tmp_path, 6, 50)
     assert {case.body["prompt"] for case in cases} == {f"Write a function for {n}." for n in (601, 602, 603)}
     assert [case.language for case in cases[:6]] == [
-        "go", "java", "javascript", "python", "tsx", "typescript",
+        "go", "java", "javascript", "python", "rust", "tsx",
     ]  # fmt: skip
     assert len({case.name for case in cases}) == 6
     with pytest.raises(BenchmarkError, match="expected MBPP"):

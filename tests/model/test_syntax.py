@@ -248,7 +248,7 @@ def test_a_json_schema_in_the_same_batch(service: Service, client: Any) -> None:
         return generate(service, prompt=TASK, temperature=1.0, seed=seed, max_tokens=50)["code"]
 
     def ask_plain() -> str:
-        return generate(service, prompt=TASK, language="cpp", temperature=0.0, max_tokens=40)["code"]
+        return generate(service, prompt=TASK, language="ruby", temperature=0.0, max_tokens=40)["code"]
 
     first, second, *codes, plain = together(
         [
