@@ -119,7 +119,7 @@ def test_guessing_changes_no_greedy_answer(guessing: Service) -> None:
     assert again["code"] == masked["code"]
 
 
-@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "tsx"])
+@pytest.mark.parametrize("language", ["python", "java", "go", "javascript", "tsx", "rust"])
 def test_budgets_end_in_programs_with_guesses_too(guessing: Service, language: str) -> None:
     task = "Write ten small functions add_0 to add_9 that each add their number."
     answers = [
