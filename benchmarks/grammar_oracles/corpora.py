@@ -116,7 +116,8 @@ def _problems(language: str, data: Path) -> Iterator[SourceFile]:
     head = "package main\n" if language == "go" else ""  # HumanEval-X leaves it to the test set-up
     name = "js" if language == "javascript" else language
     for task in _lines(data / "humaneval-x" / f"humaneval_{name}.jsonl.gz"):
-        yield _text(task["task_id"], head + task["prompt"] + task["canonical_solution"])
+        declaration = task["declaration"] if language == "rust" else ""  # the others' prompts have it
+        yield _text(task["task_id"], head + task["prompt"] + declaration + task["canonical_solution"])
     if language == "python":
         for task in _lines(data / "HumanEval.jsonl.gz"):
             yield _text(task["task_id"], task["prompt"] + task["canonical_solution"])
