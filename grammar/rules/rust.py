@@ -15,7 +15,34 @@ from grammar.rules.rust_strings import RAW_STRINGS, VARIANTS
 # prefix `a` is unknown: no quote and no hash directly behind a name; b"…" and r#a are lexemes of their own.
 OPERATORS = ('identifier"', "identifier#")
 
-LEXEMES = (LexemeRule(("char_literal",), r"b?'(.|\n)(.|\n)*'", ("empty character literal",)),)
+_HEX = "[0-9a-fA-F]"
+# Up to six digits and no surrogate.
+_FOUR = rf"([0-9a-ce-fA-CE-F]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}})"
+_CODE_POINT = rf"(0{{0,2}}{_FOUR}|{_HEX}{{1,3}}|0?[1-9a-fA-F]{_HEX}{{4}}|10{_HEX}{{4}})"
+_PLAIN = r"[^\\'\n\r\t]"
+
+LEXEMES = (
+    LexemeRule(
+        ("char_literal",),
+        rf"b?'({_PLAIN}|\\([nrt0\\'\"]|x{_HEX}{{2}}|u\{{{_CODE_POINT}\}}))'",
+        (
+            "empty character literal",
+            "character constant must be escaped",
+            "unknown character escape",
+            "invalid unicode character escape",
+        ),
+    ),
+    LexemeRule(
+        ("escape_sequence",),
+        rf"\\([nrt0\\'\"\n\r]|x{_HEX}{{2}}|u\{{{_CODE_POINT}\}})",
+        ("unknown character escape", "invalid unicode character escape", "overlong unicode escape"),
+    ),
+    LexemeRule(
+        ("integer_literal",),
+        r"[1-9](.|\n)*|0([^xob](.|\n)*)?|0[xob]_*[0-9a-fA-F](.|\n)*",
+        ("no valid digits found for number",),
+    ),
+)
 
 # Behind attributes and doc comments something has to stand: an item or a statement, a field, a variant, an arm.
 ENDINGS = ("fn a();", "a:a", "a", "a=>a")

@@ -19,7 +19,7 @@ from grammar.rules.compile import SymbolNames, compile_rules
 from grammar.rules.model import LanguageRules, StackRule
 from tests.grammar.conftest import GO, JAVA, JAVASCRIPT, stdlib_files
 
-NAMES = ("python", "java", "go", "javascript", "typescript", "tsx")
+NAMES = ("python", "java", "go", "javascript", "typescript", "tsx", "rust")
 PYTHON = b"""@d(1)
 async def f(a, b: int = 0x1F, *c, **d) -> x.y:
     '''doc'''
@@ -55,6 +55,14 @@ interface M { n: o
   [p: string]: q, r?(s): t }
 """
 SMALL_TSX = SMALL_TYPESCRIPT + b"let u = <v w='x' {...y}>{z} a<b/></v>\n"
+SMALL_RUST = b"""//! A.
+pub async fn f<'a, T: A + ?Sized>(a: &'a [T], (b, _): (u8, T)) -> Option<T> {
+    for x in a { if let Some(y) = x?.y(1.5e3, 'c', "\\n") { break } }
+    loop { m!(a, 'b' c); return Some(|d| a::<T>(d..)) }
+}
+/// E. /* f */
+impl<T> A for B { fn c(&mut self) {} const D: u8 = 0x1F; }
+"""
 SMALL = {
     "python": PYTHON,
     "java": SMALL_JAVA,
@@ -62,6 +70,7 @@ SMALL = {
     "javascript": SMALL_JAVASCRIPT,
     "typescript": SMALL_TYPESCRIPT,
     "tsx": SMALL_TSX,
+    "rust": SMALL_RUST,
 }
 PIECES = [b"", b";", b")", b"}", b" x ", b"\n", b",", b"(", b"{", b"[", b"]", b":", b"=", b'"', b"'", b"  ", b"\t",
           b".", b"if ", b"else", b"return", b"class ", b"for", b" in ", b"0", b"*", b"#", b"/*", b"//", b"\\", b"->",
@@ -97,6 +106,7 @@ def test_without_rules_it_accepts_what_tree_sitter_parses_without_an_error(name:
         "javascript": [JAVASCRIPT, SMALL_JAVASCRIPT],
         "typescript": [SMALL_TYPESCRIPT],
         "tsx": [SMALL_TSX],
+        "rust": [SMALL_RUST],
     }[name]
     assert all(load_recognizer(name, rules=False).can_end(text) for text in texts)
     accepted = 0

@@ -19,7 +19,7 @@ from grammar.reference.stack import Stack
 from grammar.reference.tree_sitter_abi import CompiledGrammar, TSLanguage, TSLexer
 from grammar.reference.wheel_lexer import TextReader, WheelLexer
 
-NAMES = ("python", "java", "go", "javascript", "typescript", "tsx")
+NAMES = ("python", "java", "go", "javascript", "typescript", "tsx", "rust")
 
 
 @functools.cache

@@ -30,7 +30,9 @@ ACCEPTED = [
     "fn f(default: u8, (a, [b, ..]): (u8, [u8; 2]), A { c }: A, &d: &A, &mut e: &mut A, _: B<C>, mut g: D) {}",
     "impl A { fn f(&'a mut self, #[b] c: d) {} fn g(self: Box<Self>) {} }", "type A = fn(u8, &B, C<D>) -> E;",
     "impl !A for B {} unsafe impl A for B {}", "macro_rules! a { ($b:expr) => { $b }; (c) => {} }",
-    "unsafe extern \"C\" fn f() {}", "fn f() { 'static_: loop { break 'static_ } }",
+    "unsafe extern \"C\" fn f() {}", r"""fn f() { a("\u{10ffff}\x7f\0\
+ \"", '\u{d7ff}', '\'', '"', b'\xff', b"\xff", 0x_1, 0o_7u8, 0b_1, 0_, 00) }""",
+    "fn f() { 'static_: loop { break 'static_ } }",
 ]  # fmt: skip
 # Beginnings of no program, and the programs that each is refused beside.
 REFUSED = {
@@ -66,6 +68,12 @@ REFUSED = {
     ],
     "expected expression, found `,`": ["fn f() { a(,", "fn f() { A {,", "enum A {,"],
     "empty character literal": ["fn f() { ''"],
+    "no valid digits found for number": ["fn f() { 0x_ ", "fn f() { 0b; "],
+    "character constant must be escaped": ["fn f() { '\t'", "fn f() { b'\n'"],
+    "unknown character escape": ["fn f() { \"\\q\"", "fn f() { m!('\\q'", "fn f() { \"\\u0041\""],
+    "invalid unicode character escape": [
+        "fn f() { \"\\u{d800}\"", "fn f() { '\\u{110000}'", "fn f() { \"\\u{0000041}\"",
+    ],
     "raw strings": ["fn f() { r##a", "fn f() { br#a"],
 }  # fmt: skip
 
