@@ -16,8 +16,8 @@ from grammar.reference.lexer import Kind, Lexeme, Undecided
 from grammar.reference.parse_table import ParseTable
 from grammar.reference.scanner import Answer, Decline, External, Place, ScannerState
 from grammar.rules.rust_names import RESERVED
-from grammar.rules.rust_places import DOCS_BIND, LABEL, NAME_FOLLOWS, NO_BLANK
 from grammar.rules.rust_strings import MAX_HASHES
+from grammar.rules.rust_words import DOCS_BIND, LABEL, NAME_FOLLOWS, NO_BLANK
 
 DIFFERENCES = (
     f"no raw string has more than {MAX_HASHES} hashes, and no comment is nested deeper than 32 levels",
