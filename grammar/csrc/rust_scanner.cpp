@@ -49,8 +49,9 @@ enum Detail : u16 {
     kDocsBind = 32,    // behind a doc comment something has to follow: not between a macro's brackets
     kDoc = 64,         // one has been read
     kDocHere = 128,    // the comment being read may be one
+    kNoDocs = 256,     // none may stand here
 };
-constexpr u16 kOfNames = kNameFollows | kLabel, kUnboundDoc = kDocsBind | kDoc;
+constexpr u16 kOfNames = kNameFollows | kLabel, kUnboundDoc = kDocsBind | kDoc, kForbiddenDoc = kNoDocs | kDocHere;
 // A block comment's first characters, beside how many are open, in start_mode.
 constexpr u16 kOpening = 0x100, kOneStar = 0x200, kDepth = 0xff;
 
@@ -118,8 +119,9 @@ void RustScanner::start(const Lexer& lexer, ModeId mode, LexState& s) const {
     }
     const u32 flags = lexer.states->mode(mode).flags;
     s.detail = static_cast<u16>((may_be_float ? kMayBeFloat : 0) | (valid(lexer, mode, kRawStringStart) ? kMayBeRaw : 0) |
-                                ((flags & kNameFlag) != 0 ? kNameFollows : 0) | ((flags & kLabelFlag) != 0 ? kLabel : 0) |
-                                ((flags & kNoBlankFlag) != 0 ? kNoBlank : 0) | ((flags & kDocsFlag) != 0 ? kDocsBind : 0));
+                                ((flags & kNameFlag) != 0 ? kNameFollows : 0) | ((flags & kNoBlankFlag) != 0 ? kNoBlank : 0) |
+                                ((flags & kDocsFlag) != 0 ? kDocsBind : 0) |
+                                ((flags & kLabelFlag) == 0 ? 0 : (flags & kNoBlankFlag) != 0 ? kLabel : kNoDocs));
 }
 
 LexState RustScanner::text_start(const Lexer& lexer, ModeId mode) const { return lexer.start(mode); }
@@ -186,6 +188,8 @@ LexOutcome RustScanner::read_comment(const Lexer& lexer, LexState& s, u32 c, u32
         return o.event == LexEvent::kAlive ? lexer.read_internal(s, c, char_start, next_offset) : o;
     }
     if (s.kind == kLineComment) {  // start_mode: slashes behind the first two; 2: any number of others
+        if (s.start_mode == 0 && c == '!' && (s.detail & kNoDocs) != 0) return kRefused;
+        if (s.start_mode == 1 && c != '/' && (s.detail & kForbiddenDoc) == kForbiddenDoc) return kRefused;
         if (c == '\n' || c == kEndOfText) {
             end_comment();
             return c == kEndOfText && (s.detail & kUnboundDoc) == kUnboundDoc ? kRefused : kReadOn;
@@ -199,9 +203,11 @@ LexOutcome RustScanner::read_comment(const Lexer& lexer, LexState& s, u32 c, u32
     if ((s.start_mode & kOneStar) != 0) {
         s.start_mode &= kDepth;
         if (c == '*' || c == '/') s.detail &= static_cast<u16>(~kDocHere);
+        if ((s.detail & kForbiddenDoc) == kForbiddenDoc) return kRefused;
     }
     if ((s.start_mode & kOpening) != 0) {
         s.start_mode &= kDepth;
+        if (c == '!' && (s.detail & kNoDocs) != 0) return kRefused;
         if (c == '*') {
             s.start_mode |= kOneStar;
             s.detail |= kDocHere;
@@ -346,6 +352,7 @@ const char* RustScanner::ending(const LexState& s) const {
     }();
     const auto hashes = [](u32 n) { return kHashSigns + 1 + kMaxHashes - n; };
     switch (s.kind) {
+        case kLineComment: return s.start_mode == 1 && (s.detail & kForbiddenDoc) == kForbiddenDoc ? "/" : "";
         case kBlockComment: return stars[s.start_mode & kDepth].c_str() + 1;
         case kBlockStar: return stars[s.start_mode & kDepth].c_str() + 2;
         case kBlockSlash: return stars[s.start_mode & kDepth].c_str();  // `/*` would open one more

@@ -18,6 +18,7 @@ public:
     // the flags are one more than that of the string that is being read.
     static constexpr u32 kMaxHashes = 8, kHashes = 15;
     // What has to follow, as in grammar/rules/rust_words.py: a name and not `_`, no blank, something behind docs, a label.
+    // The last one without "no blank": no doc comment.
     static constexpr u32 kNameFlag = 16, kNoBlankFlag = 32, kDocsFlag = 64, kLabelFlag = 128;
     static constexpr u32 kMaxDepth = 32;  // of comments
 

@@ -17,7 +17,7 @@ from grammar.reference.parse_table import ParseTable
 from grammar.reference.scanner import Answer, Decline, External, Place, ScannerState
 from grammar.rules.rust_names import RESERVED
 from grammar.rules.rust_strings import MAX_HASHES
-from grammar.rules.rust_words import DOCS_BIND, LABEL, NAME_FOLLOWS, NO_BLANK
+from grammar.rules.rust_words import DOCS_BIND, LABEL, NAME_FOLLOWS, NO_BLANK, NO_DOCS
 
 DIFFERENCES = (
     f"no raw string has more than {MAX_HASHES} hashes, and no comment is nested deeper than 32 levels",
@@ -40,7 +40,7 @@ _BEGUN_SUFFIX = re.compile(r"[uif]?\Z")
 _WORD = re.compile(r"[^\W\d]\w*")
 _NO_LABELS = {"mut", *RESERVED} - {"static", "mutable_specifier"}
 _CLOSING = ("}", ")", "]")
-_BLOCK_DOC = re.compile(r"/\*\*(?![*/])")
+_DOC = re.compile(r"///(?!/)|/\*\*(?![*/])")
 _COMMENT_PART = re.compile(r"/\*|\*/")
 
 
@@ -106,7 +106,7 @@ class RustScanner:
     def _between_lexemes(
         self, text: str, place: Place, *, may_be_raw: bool, may_be_float: bool
     ) -> Lexeme | Undecided | Decline | None:
-        skipped = _skip_comments(text, place.position)
+        skipped = _skip_comments(text, place)
         if skipped is None:
             return None
         at = skipped.end
@@ -171,8 +171,8 @@ def _is_refused_word(text: str, at: int, place: Place) -> bool:
     word = _WORD.match(text, at)
     if not word or (word.end() == len(text) and not place.at_end):
         return False
-    is_wrong_label = word[0] in _NO_LABELS
-    return bool((place.flags & NAME_FOLLOWS and word[0] == "_") or (place.flags & LABEL and is_wrong_label))
+    is_label = place.flags & LABEL and place.flags & NO_BLANK
+    return bool((place.flags & NAME_FOLLOWS and word[0] == "_") or (is_label and word[0] in _NO_LABELS))
 
 
 class Skipped(NamedTuple):
@@ -187,17 +187,19 @@ class Skipped(NamedTuple):
     is_doc: bool = False
 
 
-def _skip_comments(text: str, at: int) -> Skipped | None:
-    """Skip blanks and comments; None: one is nested too deep."""
-    is_doc = False
+def _skip_comments(text: str, place: Place) -> Skipped | None:
+    """Skip blanks and comments; None: one is nested too deep, or a doc comment where none may stand."""
+    at, is_doc = place.position, False
     while True:
         match = _BLANKS.match(text, at)
         assert match, "the pattern matches the empty text"
-        start = at = match.end()
+        at = match.end()
+        if _is_forbidden_doc(text, at, place):
+            return None
+        is_doc |= bool(_DOC.match(text, at))
         if text.startswith("//", at):
             end = text.find("\n", at)
             at = len(text) if end == -1 else end + 1
-            is_doc |= text.startswith("///", start) and not text.startswith("////", start)
             if end == -1:
                 return Skipped(at, is_open=True, is_doc=is_doc)
         elif text.startswith("/*", at):
@@ -209,6 +211,13 @@ def _skip_comments(text: str, at: int) -> Skipped | None:
                 depth, at = depth + (1 if part[0] == "/*" else -1), part.end()
                 if depth > MAX_DEPTH:
                     return None
-            is_doc |= bool(_BLOCK_DOC.match(text, start))
         else:
             return Skipped(at, is_doc=is_doc)
+
+
+def _is_forbidden_doc(text: str, at: int, place: Place) -> bool:
+    """Say whether a doc comment begins where none may stand; with its third character the text may still go on."""
+    if not place.flags & NO_DOCS:
+        return False
+    is_sure = place.at_end or len(text) > at + len("///")
+    return text.startswith(("//!", "/*!"), at) or bool(is_sure and _DOC.match(text, at))

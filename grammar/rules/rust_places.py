@@ -64,7 +64,7 @@ def _shift(state: State, terminal: str) -> State | None:
         case "=" | "]" if s == "attribute":
             return ""
         case _ if s in STICKY:
-            return "" if terminal == "<" else s
+            return "" if terminal in ("<", ";") else s
         case "match":
             return "match"
         case "=" if s in ("fields", "variants", "variant"):

@@ -10,8 +10,10 @@ from grammar.rules.rust_words import (
     NAME_FOLLOWS,
     NAMED,
     NO_BLANK,
+    NO_DOCS,
     STICKY,
     TOKENS,
+    UNDOCUMENTED,
     Place,
 )
 
@@ -84,10 +86,14 @@ def flags(state: State) -> int:
     """Say what the scanner has to know of a state."""
     if isinstance(state, Place):
         is_named = state.at in NAMED or (state.kind != "block" and state.at in BETWEEN)
-        return DOCS_BIND | (NAME_FOLLOWS if is_named else 0)
+        docs = NO_DOCS if state.at in UNDOCUMENTED else 0
+        return DOCS_BIND | docs | (NAME_FOLLOWS if is_named else 0)
     if state in (*TOKENS, "rules"):
         return NO_BLANK if state == "tokens'" else 0
-    return DOCS_BIND | (LABEL | NO_BLANK if state == "'" else NAME_FOLLOWS if state in NAMED else 0)
+    if state == "'":
+        return DOCS_BIND | LABEL | NO_BLANK
+    docs = NO_DOCS if state in UNDOCUMENTED else 0
+    return DOCS_BIND | docs | (NAME_FOLLOWS if state in NAMED else 0)
 
 
 _TOKEN_NODES = (

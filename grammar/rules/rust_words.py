@@ -7,8 +7,9 @@ from typing import NamedTuple
 from grammar.rules.model import State
 
 # Flags for the scanner, as in csrc/rust_scanner.h: what follows is a name and not `_`, begins without a blank, is what
-# a doc comment before it is about, is a label.
+# a doc comment before it is about, is a label (with NO_BLANK) or nothing that a doc comment stands before (without).
 NAME_FOLLOWS, NO_BLANK, DOCS_BIND, LABEL = 16, 32, 64, 128
+NO_DOCS = LABEL
 
 
 class Place(NamedTuple):
@@ -62,3 +63,7 @@ STICKY = ("struct", "enum", "trait", "impl", "mod", "fn", "use", "macro_rules", 
 TOKENS = ("tokens", ")", "}", "tokens'")
 NAMED = ("attribute", "type", "mod name", "fn name", "static", "path", "path::", ".", "fields", "variants",
           "macro_rules", "use", "union", "struct name", "enum name", "trait name")  # fmt: skip
+# Behind these no attribute may stand and no doc comment: in the middle of something.
+UNDOCUMENTED = (*STICKY[:-2], "name", "path", "path::", ".", "type", "use as", "variant", "async", "default", "unsafe",
+                "const", "extern", "static", "union", "pub", "visible", "#", "# first", "macro!", "struct name",
+                "enum name", "trait name", "fn name", "mod name")  # fmt: skip

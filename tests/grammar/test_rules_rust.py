@@ -33,6 +33,8 @@ ACCEPTED = [
     "unsafe extern \"C\" fn f() {}", r"""fn f() { a("\u{10ffff}\x7f\0\
  \"", '\u{d7ff}', '\'', '"', b'\xff', b"\xff", 0x_1, 0o_7u8, 0b_1, 0_, 00) }""",
     "fn f() { 'static_: loop { break 'static_ } }",
+    "fn /* a */ f(/* b */) -> /***/ u8 { a // c\n + b //// d\n }", "struct A; /// b\nfn f() {}\nuse a; /** c */ use b;",
+    "enum A { /// b\n B, /** c */ C(/// d\n u8) }", "fn f() { match a { /// b\n c => d, } /// e\n let f; }",
 ]  # fmt: skip
 # Beginnings of no program, and the programs that each is refused beside.
 REFUSED = {
@@ -67,6 +69,10 @@ REFUSED = {
         "fn f(a)", "fn f(&a,", "impl A { fn f(&self, a)", "fn f(dyn ", "fn f(Vec<", "fn f(&'a b", "fn f((a, b))",
     ],
     "expected expression, found `,`": ["fn f() { a(,", "fn f() { A {,", "enum A {,"],
+    "found doc comment": [
+        "fn f() { a /// b\n", "use a::/// b\n", "fn /** a */ ", "pub /// a\n", "fn f() { a./*! b */ ",
+        "enum A { B /// c\n", "use a //! b", "impl /// a\n", "mod a ///\n",
+    ],
     "empty character literal": ["fn f() { ''"],
     "no valid digits found for number": ["fn f() { 0x_ ", "fn f() { 0b; "],
     "character constant must be escaped": ["fn f() { '\t'", "fn f() { b'\n'"],
