@@ -42,8 +42,11 @@ PIECES = [
     b"a", b"b", b"c", b"r", b" ", b"!", b"\xc3\xa9",
 ]  # fmt: skip
 
-# What ours reads otherwise (grammar/reference/rust_scanner.py): exponents without digits, hashes that begin nothing.
-DIFFERENT = re.compile(rb"[0-9][eE][+\-_]*(?![+\-_0-9])|r#(?![A-Za-z_\"#])|r##|[0-9]\._|[0-9]\.\xc3|\xc3\xa9")
+# What ours reads otherwise (grammar/reference/rust_scanner.py): exponents without digits, hashes that begin nothing, a
+# comment's beginning behind a slash.
+DIFFERENT = re.compile(
+    rb"//\*|[0-9][eE][+\-_]*(?![+\-_0-9])|r#(?![A-Za-z_\"#])|r##|[0-9]\._|[0-9]\.\xc3|\xc3\xa9"
+)
 
 
 @functools.cache
