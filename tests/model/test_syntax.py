@@ -261,7 +261,7 @@ def test_a_json_schema_in_the_same_batch(service: Service, client: Any) -> None:
     assert set(json.loads(first)) == {"name"}
     assert "name" in json.loads(second)
     assert all(is_program("python", code) for code in codes)
-    assert "fn " in plain
+    assert "def is_prime" in plain
 
 
 def test_a_prompt_seen_before_is_found_in_the_cache(service: Service) -> None:
