@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grammar.rules import chains
 from grammar.rules.javascript_lines import LINE_ENDS
 from grammar.rules.model import StackRule, State
 
@@ -122,24 +123,16 @@ def _mix_shift(state: State, terminal: str) -> State | None:
     return None if state in (other, f"{other} done") else _LOGICAL[terminal]
 
 
-def _binary(below: State, top: State) -> State:
-    return f"{top} done" if top in ("??", "||") else _side(below)
-
-
-def _side(below: State) -> State:
-    return "" if str(below).endswith("done") else below
-
-
 MIXES = StackRule(
     "mixes",
     "",
     _mix_shift,
     ("Unexpected token '||'", "Unexpected token '??'"),
     {
-        "binary_expression": _binary,
-        "expression": lambda below, top: top if str(top).endswith("done") else _side(below),
+        "binary_expression": chains.operation(("??", "||")),
+        "expression": chains.value,
     },
-    settle=_side,
+    settle=chains.settle,
 )
 
 EXPRESSIONS = (OPERANDS, MIXES)

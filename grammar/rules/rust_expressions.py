@@ -6,6 +6,7 @@ if let a = b && c {}                      accepted; not `||`, `=` and `..` behin
 
 from __future__ import annotations
 
+from grammar.rules import chains
 from grammar.rules.model import StackRule, State
 
 # ---- a < b < c, a..b..c
@@ -23,30 +24,16 @@ def _chain_shift(state: State, terminal: str) -> State | None:
     return None if kind and state == f"{kind} done" else kind
 
 
-def _operation(below: State, top: State) -> State:
-    return f"{top} done" if top in ("compare", "range") else _settle(below)
-
-
-def _expression(below: State, top: State) -> State:
-    return top if str(top).endswith("done") else _settle(below)
-
-
-def _settle(below: State) -> State:
-    return "" if str(below).endswith("done") else below
-
-
 CHAINS = StackRule(
     "chains",
     "",
     _chain_shift,
     ("comparison operators cannot be chained", "expected one of `.`, `;`, `?`, or an operator, found `..`"),
     {
-        "binary_expression": _operation,
-        "range_expression": _operation,
-        "_expression": _expression,
-        "_expression_except_range": _expression,
+        **dict.fromkeys(("binary_expression", "range_expression"), chains.operation(("compare", "range"))),
+        **dict.fromkeys(("_expression", "_expression_except_range"), chains.value),
     },
-    settle=_settle,
+    settle=chains.settle,
 )
 
 

@@ -65,6 +65,13 @@ def _shift(state: State, terminal: str) -> State | None:
             return ""
         case _ if s in STICKY:
             return "" if terminal in ("<", ";") else s
+        case _:
+            return _in_code(s, terminal)
+
+
+def _in_code(s: str, terminal: str) -> State | None:
+    """Shift a word that no head of an item is open for."""
+    match terminal:
         case "match":
             return "match"
         case "=" if s in ("fields", "variants", "variant"):

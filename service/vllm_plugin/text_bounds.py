@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from service.languages import language as language_named
 from service.vllm_plugin.token_sets import Row, TokenSets
 
 MAX_LINE_ENDS = 4  # three blank lines
@@ -18,25 +19,6 @@ MAX_COMMENT_LINES = 40
 MAX_COMMENT_BYTES = 600  # of one line
 MAX_OPENERS_IN_A_ROW = 12
 MAX_DEPTH = 64
-
-_LINE_COMMENT = {
-    "python": b"#",
-    "java": b"//",
-    "go": b"//",
-    "javascript": b"//",
-    "typescript": b"//",
-    "tsx": b"//",
-    "rust": b"//",
-}
-_MARKERS = {
-    "python": (b"#",),
-    "java": (b"//", b"/*"),
-    "go": (b"//", b"/*"),
-    "javascript": (b"//", b"/*"),
-    "typescript": (b"//", b"/*"),
-    "tsx": (b"//", b"/*"),
-    "rust": (b"//", b"/*"),
-}
 
 
 class Tail(NamedTuple):
@@ -64,10 +46,11 @@ class TextBounds:
     """The bounds of one language and vocabulary; holds no state of a text."""
 
     def __init__(self, language: str, sets: TokenSets) -> None:
-        self._marker = _LINE_COMMENT.get(language, b"#")
+        self._marker = (language_named(language).line_comment or "#").encode()
         self._sets = sets
-        rows = [sets.comment[marker] for marker in _MARKERS.get(language, (b"#",))]
-        self._comments: Row = np.bitwise_or.reduce(np.stack(rows))
+        comments: Row = sets.comment[self._marker]
+        # Where `//` begins a comment `/*` does, too.
+        self._comments = comments | sets.comment[b"/*"] if self._marker == b"//" else comments
 
     def after(self, tail: Tail, data: bytes) -> Tail:
         """Give the tail behind some more bytes."""
